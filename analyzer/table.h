@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The report as data: tables, findings and coverage lines. Analyses fill it, renderers read it, and
+ * neither knows the other. The JSON form of these structs is the report's contract.
+ *
+ * One thread builds a report. Every string that is handed over is copied into the report and released
+ * with it; a NULL string is the value null.
+ */
+#ifndef LLMTRACE_TABLE_H
+#define LLMTRACE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum value_type {
+	VALUE_NULL,		/* not measured: never 0 */
+	VALUE_U64,
+	VALUE_I64,
+	VALUE_F64,
+	VALUE_TEXT,
+	VALUE_STACK,		/* frame names, leaf first */
+	VALUE_BOOL,
+};
+
+struct value {
+	enum value_type type;
+	union {
+		uint64_t u64;
+		int64_t i64;
+		double f64;
+		const char *text;
+		bool is_true;
+		struct {
+			const char *const *frames;	/* leaf first */
+			uint32_t count;
+		} stack;
+	};
+};
+
+/* A column: what the contract says of it. id carries the unit (_ns, _bytes, _count, _pct). */
+struct column {
+	const char *id;
+	const char *unit;	/* "ns" "bytes" "count" "pct" "text" "stack" "per_s" "bool" "number" */
+	enum value_type type;
+	bool is_key;		/* rows of two reports are matched by the key columns */
+	bool is_timing;		/* false: the same in every run of the same build on the same input */
+	const char *doc;
+};
+
+struct report;
+struct table;
+
+struct report *report_new(void);
+void report_free(struct report *report);
+
+/*
+ * Adds a table. columns must live as long as the report (they are static arrays in the analyses).
+ * @return the table, owned by the report.
+ */
+struct table *report_add_table(struct report *report, const char *id, const char *title,
+			       const struct column *columns, unsigned column_count);
+
+/* Adds a row of nulls. @return its index. */
+size_t table_add_row(struct table *table);
+void table_set_u64(struct table *table, size_t row, const char *column, uint64_t value);
+void table_set_i64(struct table *table, size_t row, const char *column, int64_t value);
+void table_set_f64(struct table *table, size_t row, const char *column, double value);
+void table_set_text(struct table *table, size_t row, const char *column, const char *value);
+void table_set_bool(struct table *table, size_t row, const char *column, bool value);
+/* frames: leaf first, count names; the array and the names are copied. */
+void table_set_stack(struct table *table, size_t row, const char *column, const char *const *frames,
+		     uint32_t count);
+const struct value *table_get(const struct table *table, size_t row, const char *column);
+/* Sorts by a numeric column, largest first; nulls last; stable. */
+void table_sort_descending(struct table *table, const char *column);
+
+/* A line of coverage: seen of total, by which means. total_is_known false prints null. */
+void report_add_coverage(struct report *report, const char *subject, uint64_t seen, uint64_t total,
+			 bool is_total_known, const char *means, const char *note);
+
+enum severity { SEVERITY_HIGH, SEVERITY_MEDIUM, SEVERITY_LOW, SEVERITY_INFO };
+
+struct finding {
+	const char *id;
+	enum severity severity;
+	const char *phase;		/* NULL: the whole run */
+	const char *statement;		/* what happened, with numbers */
+	const char *advice;		/* what to do, with the real flag */
+	uint64_t saving_ns;
+	bool is_saving_known;
+};
+
+struct evidence {
+	const char *table;
+	size_t row;
+};
+
+/* Adds a finding; everything is copied. evidence: rows of tables that are already in the report. */
+void report_add_finding(struct report *report, const struct finding *finding,
+			const struct evidence *evidence, unsigned evidence_count);
+
+#endif
