@@ -51,12 +51,13 @@ fetch_engine() {
 	echo "$version" >"$dir/.fetched"
 }
 
-# Install scripts stay off: they would fetch or build another engine.
+# Install scripts stay off: they would fetch or build another engine. Not "npm ci": it wants the
+# optional packages of other systems in the lock file too, which npm does not write into it.
 fetch_node() {
 	need npm npm
 	need node nodejs
 	cp "$here/package.json" "$here/package-lock.json" "$work"
-	run_npm ci --prefix "$work" --ignore-scripts --omit=optional --no-audit --no-fund
+	run_npm install --prefix "$work" --ignore-scripts --omit=optional --no-audit --no-fund
 	rm -rf "$dir/node_modules" "$dir/.fetched-node"
 	mv "$work/node_modules" "$dir/node_modules"
 	echo "$version" >"$dir/.fetched-node"

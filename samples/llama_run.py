@@ -96,8 +96,7 @@ def open_engine(libs):
         function.restype, function.argtypes = result, arguments
     ggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
     ggml.ggml_backend_load_all_from_path.restype = None
-    ggml.ggml_backend_load_all_from_path(os.fsencode(libs))
-    return llama
+    return llama, ggml
 
 
 def model_params(llama, load_mode):
@@ -217,10 +216,12 @@ def parse_request():
 
 def main():
     request = parse_request()
-    llama = open_engine(os.path.join(os.path.abspath(request.engine), "lib"))
+    libs = os.path.join(os.path.abspath(request.engine), "lib")
+    llama, ggml = open_engine(libs)
     ignore_log = LOG_CALLBACK(lambda level, text, user: None)
     if not request.verbose:
         llama.llama_log_set(ignore_log, None)
+    ggml.ggml_backend_load_all_from_path(os.fsencode(libs))
     llama.llama_backend_init()
     run = Run(llama, request)
     for _ in range(request.repeat):
