@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Compares what a fixture noted (fixture.h) with the dump of its trace.
+
+Events are the fixture's own when the leaf of their stack is one of its functions: calls that libc or
+the loader makes inside (fopen allocates) are real events too, but not the fixture's to count."""
+import collections
+import re
+import subprocess
+
+# Folded and single calls of one family add up to the same sum.
+FAMILIES = {"getdelim": "getline"}
+FOLDED = {"stream_read", "io_run"}
+
+
+def own_functions(*binaries):
+    names = set()
+    for binary in binaries:
+        done = subprocess.run(["nm", "--defined-only", binary], capture_output=True, check=True)
+        names.update(re.findall(r" [tTwW] (\S+)", done.stdout.decode()))
+    return names
+
+
+def read_notes(path):
+    """@return ({tid: [(event, aux, {field: value})]}, {key: [count, bytes]})"""
+    threads = collections.defaultdict(list)
+    sums = collections.defaultdict(lambda: [0, 0])
+    try:
+        with open(path) as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return threads, sums
+    for line in lines:
+        words = line.split()
+        fields = dict(word.split("=", 1) for word in words[3:] if "=" in word)
+        if words[0] == "S":
+            key = tuple(word.replace("(nil)", "0x0") for word in words[3:])
+            sums[key][0] += int(words[1])
+            sums[key][1] += int(words[2])
+        else:
+            aux = fields.pop("aux", None)
+            threads[int(words[1])].append((words[2], aux, {k: number(v) for k, v in fields.items()}))
+    return threads, sums
+
+
+def number(text):
+    if text == "(nil)":
+        return 0
+    return int(text, 0) if re.fullmatch(r"-?(0x[0-9a-f]+|[0-9]+)", text) else text
+
+
+def is_same(event, wanted):
+    name, aux, fields = wanted
+    return (event.name == name and (aux is None or event.aux == aux)
+            and all((event[k] or 0) == v for k, v in fields.items()))
+
+
+def show(wanted):
+    name, aux, fields = wanted
+    words = [name] + ([f"aux={aux}"] if aux else [])
+    return " ".join(words + [f"{k}={v:#x}" if isinstance(v, int) and v > 1 << 16 else f"{k}={v}"
+                             for k, v in fields.items()])
+
+
+def check_threads(ctx, events, threads, names):
+    """Per thread the same calls in the same order, no more and no fewer."""
+    own = collections.defaultdict(list)
+    kinds = {wanted[0] for notes in threads.values() for wanted in notes}
+    for event in events:
+        if event.leaf in names and event.name in kinds:
+            own[event.tid].append(event)
+    for tid in sorted(set(own) | set(threads)):
+        for i, (event, wanted) in enumerate(zip(own[tid], threads[tid])):
+            ctx.check(is_same(event, wanted),
+                      f"thread {tid}, call {i}: wanted {show(wanted)}\n  got {event.line}")
+        got_count, wanted_count = len(own[tid]), len(threads[tid])
+        if got_count > wanted_count:
+            ctx.check(False, f"thread {tid}: not the fixture's: {own[tid][wanted_count].line}")
+        if wanted_count > got_count:
+            ctx.check(False, f"thread {tid}: missing: {show(threads[tid][got_count])}")
+    return sum(len(notes) for notes in threads.values())
+
+
+def folded_sums(events):
+    """{(family, "stream"|"fd", number): [count, bytes]} over single and folded calls."""
+    sums = collections.defaultdict(lambda: [0, 0])
+    for event in events:
+        if event.name not in FOLDED:
+            continue
+        stream = event["stream"] or 0
+        place = f"stream={stream:#x}" if stream else f"fd={event['fd']}"
+        entry = sums[(FAMILIES.get(event.aux, event.aux), place)]
+        if event.name == "io_run":
+            entry[0] += event["count"]
+            entry[1] += event["bytes"]
+        else:
+            entry[0] += 1
+            entry[1] += event["got_bytes"]
+    return sums
+
+
+def check_sums(ctx, events, sums):
+    got = folded_sums(events)
+    for key, wanted in sorted(sums.items()):
+        ctx.equal(got.get(key, [0, 0]), wanted, f"calls and bytes of {' '.join(key)}")
+    return len(sums)
+
+
+def check_fixture(ctx, program, *libraries, directory="traced", trace=None):
+    """Runs the whole comparison for the traced run in a directory. @return the dump's events."""
+    binaries = [ctx.fixture(program), *map(ctx.fixture, libraries)]
+    threads, sums = read_notes(f"{ctx.scratch}/{directory}.expect")
+    ctx.check(threads or sums, "the fixture noted nothing")
+    events = ctx.dump(trace)
+    check_threads(ctx, events, threads, own_functions(*binaries))
+    check_sums(ctx, events, sums)
+    return events

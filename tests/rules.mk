@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# The tests' part of the build, included by the top-level Makefile.
+# Needs BUILD, CC and CFLAGS; gives the fixtures and the targets check-* and bench.
+
+TESTS_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+FIXTURE_BUILD := $(BUILD)/tests/fixtures
+RUN_TESTS := BUILD=$(BUILD) $(TESTS_DIR)/run.py $(RUN_TESTS_FLAGS)
+
+# Fixtures make each call that they name: no built-in replaces it and no jump hides the caller.
+FIXTURE_CFLAGS := -std=gnu11 -O1 -fno-inline -fno-optimize-sibling-calls -fomit-frame-pointer \
+	-fno-builtin -Wall -Wextra -Werror -Wshadow -Wwrite-strings -Wvla \
+	-Wno-unused-result -Wno-deprecated-declarations -Wno-use-after-free -Wno-alloc-size-larger-than
+FORTIFY_CFLAGS := -std=gnu11 -O2 -D_FORTIFY_SOURCE=2 -fno-optimize-sibling-calls -Wall -Wextra \
+	-Werror -Wno-unused-result -Wno-deprecated-declarations -Wno-use-after-free -Wno-alloc-size-larger-than
+
+FIXTURE_SOURCES := $(filter-out %/fixture.c,$(wildcard $(TESTS_DIR)/fixtures/*.c))
+# lib_*.c are libraries; the others are programs.
+FIXTURE_LIBS := $(patsubst $(TESTS_DIR)/fixtures/%.c,$(FIXTURE_BUILD)/%.so, \
+	$(filter $(TESTS_DIR)/fixtures/lib_%,$(FIXTURE_SOURCES)))
+FIXTURE_PROGRAMS := $(patsubst $(TESTS_DIR)/fixtures/%.c,$(FIXTURE_BUILD)/%, \
+	$(filter-out $(TESTS_DIR)/fixtures/lib_%,$(FIXTURE_SOURCES)))
+FIXTURES := $(FIXTURE_PROGRAMS) $(FIXTURE_LIBS) \
+	$(FIXTURE_BUILD)/file_reads_fortified $(FIXTURE_BUILD)/file_streams_fortified
+
+$(FIXTURE_BUILD)/fixture.o: $(TESTS_DIR)/fixtures/fixture.c $(TESTS_DIR)/fixtures/fixture.h
+	@mkdir -p $(@D)
+	$(CC) $(FIXTURE_CFLAGS) -c -o $@ $<
+
+$(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.c
+	@mkdir -p $(@D)
+	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -o $@ $<
+
+$(FIXTURE_BUILD)/%_fortified: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o
+	$(CC) $(FORTIFY_CFLAGS) -o $@ $^ -pthread -ldl
+
+# Some programs link a library of ours: FIXTURE_LINK_<program>.
+$(FIXTURE_BUILD)/%: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o | $(FIXTURE_LIBS)
+	$(CC) $(FIXTURE_CFLAGS) -I$(TESTS_DIR)/../include -o $@ $(filter %.c %.o,$^) -pthread -ldl \
+		$(FIXTURE_LINK_$*) -Wl,-rpath,'$$ORIGIN'
+
+.PHONY: fixtures
+fixtures: $(FIXTURES)

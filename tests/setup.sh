@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs what `make`, `make check`, `make demo` and `make bench` need on Debian 12.
+#   setup.sh build|check|demo|bench
+# Looks for the things themselves (a command, a header), not for packages: what was installed in
+# another way counts. With nothing missing it takes milliseconds and never calls apt. As root it
+# installs the rest; for anybody else it prints the command and ends with 2.
+set -eu
+
+build="gcc:gcc g++:g++ make:make ld:binutils stdio.h:libc6-dev zstd.h:libzstd-dev
+	libunwind.h:libunwind-dev elfutils/libdw.h:libdw-dev libelf.h:libelf-dev
+	jansson.h:libjansson-dev"
+engine="node:nodejs npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates"
+check="$engine cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
+	heaptrack:heaptrack heaptrack_print:heaptrack"
+
+usage() {
+	echo "usage: setup.sh build|check|demo|bench" >&2
+	exit 2
+}
+
+[ $# -eq 1 ] || usage
+case $1 in
+build) wanted=$build ;;
+demo) wanted="$build $engine" ;;
+check | bench) wanted="$build $check" ;;
+*) usage ;;
+esac
+
+# Succeeds when a command, a header or a file of that name is there.
+is_there() {
+	case $1 in
+	/*) [ -s "$1" ] ;;
+	*.h)
+		for dir in /usr/include /usr/include/"$(uname -m)"-linux-gnu /usr/local/include; do
+			[ -e "$dir/$1" ] && return
+		done
+		return 1
+		;;
+	*) command -v "$1" >/dev/null 2>&1 ;;
+	esac
+}
+
+# Prints each missing package once.
+list_missing() {
+	for pair in $wanted; do
+		is_there "${pair%%:*}" || echo "${pair#*:}"
+	done | sort -u | tr '\n' ' '
+}
+
+missing=$(list_missing)
+[ -n "$missing" ] || exit 0
+install="apt-get install -y --no-install-recommends ${missing% }"
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+	echo "setup.sh: missing for 'make $1': run as root: $install" >&2
+	exit 2
+fi
+echo "setup.sh: $install"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086	# a list of words
+{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; } >&2 || {
+	echo "setup.sh: apt-get failed; missing for 'make $1': ${missing% }" >&2
+	exit 2
+}
+missing=$(list_missing)
+[ -z "$missing" ] || {
+	echo "setup.sh: still missing after the installation: ${missing% }" >&2
+	exit 2
+}
