@@ -75,7 +75,7 @@ struct lt_block_header {
 	uint32_t stream;
 	uint64_t first_position;
 	uint64_t end_position;
-	uint64_t begin_ns;		/* time of the first event: base of the time column */
+	uint64_t begin_ns;		/* the earliest time in the block: base of the time column */
 	uint64_t end_ns;		/* the latest time in the block */
 	uint32_t event_count;		/* events, or rows of definitions */
 	uint32_t raw_bytes;		/* of the payload */
