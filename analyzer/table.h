@@ -46,6 +46,8 @@ struct column {
 	bool is_key;		/* rows of two reports are matched by the key columns */
 	bool is_timing;		/* false: the same in every run of the same build on the same input */
 	const char *doc;
+	const char *label;	/* heading in text; NULL: made from id */
+	bool is_detail;		/* text leaves it out where the line is too short */
 };
 
 struct report;
@@ -74,10 +76,38 @@ void table_set_stack(struct table *table, size_t row, const char *column, const 
 const struct value *table_get(const struct table *table, size_t row, const char *column);
 /* Sorts by a numeric column, largest first; nulls last; stable. */
 void table_sort_descending(struct table *table, const char *column);
+size_t table_row_count(const struct table *table);
+/* A sentence that every renderer prints below the table; copied. May be called several times. */
+void table_add_note(struct table *table, const char *note);
+/* @return the table of that id, NULL when the report has none. */
+struct table *report_find_table(const struct report *report, const char *id);
+/* @return the row whose text column holds that text, SIZE_MAX when there is none. */
+size_t table_find_text(const struct table *table, const char *column, const char *text);
 
 /* A line of coverage: seen of total, by which means. total_is_known false prints null. */
 void report_add_coverage(struct report *report, const char *subject, uint64_t seen, uint64_t total,
 			 bool is_total_known, const char *means, const char *note);
+
+/* What the report says of the run itself; strings are copied. A number that is not known is null. */
+struct run_facts {
+	const char *path;		/* of the trace */
+	const char *version;		/* of the shim */
+	const char *const *command;
+	unsigned command_count;
+	const char *exe, *host, *kernel, *cpu_model;
+	uint32_t pid;
+	uint64_t start_unix_ns;
+	struct value cpu_count, duration_ns;
+	const char *exit_kind;		/* "exit" "signal" "killed" "running" */
+	struct value exit_code;
+	bool is_complete;
+	const char *incomplete_reason;	/* NULL when complete */
+	uint64_t event_count, lost_event_count;
+	struct value wait_ns, file_bytes, own_cpu_ns, own_memory_bytes;
+	const char *phase_filter;	/* --phase, NULL: the whole run */
+};
+
+void report_set_run(struct report *report, const struct run_facts *run);
 
 enum severity { SEVERITY_HIGH, SEVERITY_MEDIUM, SEVERITY_LOW, SEVERITY_INFO };
 
