@@ -450,12 +450,23 @@ static void bound_f16(uint8_t *data, size_t count_bytes, double rms, double unit
 	}
 }
 
+/*
+ * The weights of a block are not centred (Q4_0: -8 to 7); a random sign of its scale
+ * centres the tensor. Without it, all positions of a prompt come to look alike.
+ */
 static void set_block_scales(uint8_t *data, size_t count_bytes, uint32_t block_bytes, double scale)
 {
 	_Float16 half = (_Float16)scale;
+	uint16_t scale_bits;
 
-	for (size_t i = 0; i < count_bytes; i += block_bytes)
-		memcpy(data + i, &half, sizeof(half));
+	memcpy(&scale_bits, &half, sizeof(half));
+	for (size_t i = 0; i < count_bytes; i += block_bytes) {
+		uint16_t random, bits;
+
+		memcpy(&random, data + i, sizeof(random));
+		bits = scale_bits | (random & 0x8000);
+		memcpy(data + i, &bits, sizeof(bits));
+	}
 }
 
 static void fill_weights(const struct tensor *tensor, uint64_t key, uint64_t at, uint8_t *to,

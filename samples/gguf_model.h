@@ -13,6 +13,9 @@
 /* Special and byte tokens, the space, 94 characters: what every vocabulary begins with. */
 #define GGUF_VOCAB_MIN (3 + 256 + 1 + 94)
 
+/* The engine aborts on a mapped tensor that is aligned to less. */
+#define GGUF_ALIGN_MIN 32
+
 struct weight_type {
 	const char *name;
 	uint32_t ggml_type;

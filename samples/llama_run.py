@@ -16,7 +16,6 @@ import struct
 import sys
 import time
 
-EXIT_USAGE = 2
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOAD_MODES = ["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"]
 

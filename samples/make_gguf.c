@@ -86,7 +86,7 @@ static const struct option_row {
 	ROW("size", 's', BYTES, size_bytes, "SIZE", "size of the file, 10M to 30G; picks a shape")
 	ROW("shape", 0, TEXT, shape_name, "NAME", "tiny (default), demo or big")
 	ROW("type", 't', TEXT, type_name, "TYPE", "f16, q8_0 (default) or q4_0")
-	ROW("align", 'a', BYTES, align_bytes, "BYTES", "alignment of the tensors, 8 to 1Gi (32)")
+	ROW("align", 'a', BYTES, align_bytes, "BYTES", "alignment of the tensors, 32 to 1Gi (32)")
 	ROW("seed", 0, NUMBER, seed, "N", "of the random weights (1)")
 	ROW("layers", 0, COUNT, shape.layers, "N", "layers")
 	ROW("width", 0, COUNT, shape.width, "N", "embedding length, a multiple of 32")
@@ -162,7 +162,7 @@ static void set_option(struct request *req, const struct option_row *row, const 
 static void parse_options(int argc, char **argv, struct request *ret_request)
 {
 	struct option longs[ARRAY_COUNT(option_rows) + 2] = { 0 };
-	char letters[2 * ARRAY_COUNT(option_rows) + 2] = "h", *letter = letters + 1;
+	char letters[2 * ARRAY_COUNT(option_rows) + 3] = ":h", *letter = letters + 2;
 	int value;
 
 	for (size_t i = 0; i < ARRAY_COUNT(option_rows); i++) {
@@ -180,8 +180,9 @@ static void parse_options(int argc, char **argv, struct request *ret_request)
 			print_help();
 			exit(EXIT_SUCCESS);
 		}
-		if (value == '?')
-			die(EXIT_USAGE, "try make_gguf --help");
+		if (value == ':' || value == '?')
+			die(EXIT_USAGE, "%s: %s; try make_gguf --help", argv[optind - 1],
+			    value == ':' ? "needs a value" : "unknown option");
 		for (int i = 0; i < (int)ARRAY_COUNT(option_rows); i++)
 			if (value == 256 + i || value == option_rows[i].letter)
 				set_option(ret_request, &option_rows[i], optarg);
@@ -319,9 +320,9 @@ static void choose_model(const struct request *req, struct model *ret_model)
 	if (!ret_model->type)
 		die(EXIT_USAGE, "--type: '%s' is unknown; f16, q8_0 and q4_0 are known",
 		    req->type_name);
-	if (req->align_bytes < 8 || req->align_bytes > 1 << 30
+	if (req->align_bytes < GGUF_ALIGN_MIN || req->align_bytes > 1 << 30
 	    || (req->align_bytes & (req->align_bytes - 1)))
-		die(EXIT_USAGE, "--align: %" PRIu64 " is not a power of two from 8 to 1Gi",
+		die(EXIT_USAGE, "--align: %" PRIu64 " is not a power of two from 32 to 1Gi",
 		    req->align_bytes);
 	if (req->size_bytes) {
 		choose_by_size(req, ret_model);
@@ -353,13 +354,15 @@ static int open_part(const char *path)
 	return fd;
 }
 
+/* A file size limit is an error of write() like any other. */
 static void remove_part_on_signals(void)
 {
-	static const int numbers[] = { SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ };
+	static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
 	struct sigaction action = { .sa_handler = remove_part_and_end };
 
 	for (size_t i = 0; i < ARRAY_COUNT(numbers); i++)
 		sigaction(numbers[i], &action, NULL);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 int main(int argc, char **argv)

@@ -12,11 +12,12 @@ $(BUILD)/make_gguf: $(SAMPLES_DIR)/make_gguf.c $(SAMPLES_DIR)/gguf_model.c \
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $(filter %.c,$^) -lm
 
-$(ENGINE_DIR)/.fetched: $(SAMPLES_DIR)/package.json $(SAMPLES_DIR)/engine.sha512 \
+$(ENGINE_DIR)/.fetched: $(SAMPLES_DIR)/pins.sha512 $(SAMPLES_DIR)/package-lock.json \
 		$(SAMPLES_DIR)/fetch_engine.sh
 	$(SAMPLES_DIR)/fetch_engine.sh $(ENGINE_DIR)
 
-$(ENGINE_DIR)/.fetched-node: $(SAMPLES_DIR)/package-lock.json $(ENGINE_DIR)/.fetched
+# Run llama_run.mjs with $(ENGINE_DIR)/node.
+$(ENGINE_DIR)/.fetched-node: $(ENGINE_DIR)/.fetched
 	$(SAMPLES_DIR)/fetch_engine.sh --node $(ENGINE_DIR)
 
 # The libraries' names carry their version; libllama-common is another one.
