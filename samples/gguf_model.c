@@ -107,7 +107,8 @@ static void tensor_describe(const struct model *model, const struct tensor_row *
 	uint64_t weights;
 
 	if (row->scope == SCOPE_LAYER)
-		snprintf(tensor->name, sizeof(tensor->name), "blk.%" PRIu64 ".%s", layer, row->name);
+		snprintf(tensor->name, sizeof(tensor->name), "blk.%" PRIu64 ".%s", layer,
+			 row->name);
 	else
 		snprintf(tensor->name, sizeof(tensor->name), "%s", row->name);
 	tensor->type = row->fill == FILL_ONES ? &weight_f32 : model->type;
@@ -163,7 +164,7 @@ uint64_t model_data_bytes(const struct model *model)
 
 struct output {
 	int fd;
-	int error;			/* errno of the first failed write; then nothing more is written */
+	int error;			/* errno of the first failed write: the last one */
 	uint8_t *buffer;
 	size_t used_bytes;
 	uint64_t position_bytes;	/* of the next byte to be put */
@@ -360,6 +361,7 @@ static void put_meta_row(struct output *out, const struct meta_row *row)
 static void put_metadata(struct output *out, const struct model *model, uint64_t tensor_count)
 {
 	const struct shape *s = &model->shape;
+	uint32_t head_width = (uint32_t)(s->width / s->heads);
 	const struct meta_row rows[] = {
 		{ "general.architecture", GGUF_STRING, .text = "llama" },
 		{ "general.name", GGUF_STRING, .text = "synthetic" },
@@ -373,7 +375,7 @@ static void put_metadata(struct output *out, const struct model *model, uint64_t
 		{ "llama.attention.head_count", GGUF_U32, .number = (uint32_t)s->heads },
 		{ "llama.attention.head_count_kv", GGUF_U32, .number = (uint32_t)s->kv_heads },
 		{ "llama.attention.layer_norm_rms_epsilon", GGUF_F32, .real = 1e-5f },
-		{ "llama.rope.dimension_count", GGUF_U32, .number = (uint32_t)(s->width / s->heads) },
+		{ "llama.rope.dimension_count", GGUF_U32, .number = head_width },
 		{ "llama.vocab_size", GGUF_U32, .number = (uint32_t)s->vocab },
 		{ "tokenizer.ggml.model", GGUF_STRING, .text = "llama" },
 		{ "tokenizer.ggml.bos_token_id", GGUF_U32, .number = TOKEN_BOS },
@@ -450,16 +452,24 @@ static void bound_f16(uint8_t *data, size_t count_bytes, double rms, double unit
 	}
 }
 
+/* For 2^-14 <= value < 65504, where a half is normal; the compiler need not know the type. */
+static uint16_t half_bits(double value)
+{
+	int exponent;
+	double fraction = frexp(value, &exponent);	/* 0.5 <= fraction < 1 */
+
+	/* The mantissa may round up to 2048: the carry then lands in the exponent, as it should. */
+	return (uint16_t)(((exponent + 13) << 10) + lround(fraction * 2048));
+}
+
 /*
  * The weights of a block are not centred (Q4_0: -8 to 7); a random sign of its scale
  * centres the tensor. Without it, all positions of a prompt come to look alike.
  */
 static void set_block_scales(uint8_t *data, size_t count_bytes, uint32_t block_bytes, double scale)
 {
-	_Float16 half = (_Float16)scale;
-	uint16_t scale_bits;
+	uint16_t scale_bits = half_bits(fmax(scale, 0x1p-14));
 
-	memcpy(&scale_bits, &half, sizeof(half));
 	for (size_t i = 0; i < count_bytes; i += block_bytes) {
 		uint16_t random, bits;
 

@@ -101,8 +101,10 @@ static const struct option_row {
 	ROW("-p", "--prompt", TEXT, prompt, "TEXT", "the prompt")
 	ROW("-n", "--n-predict", NUMBER, tokens, "N", "tokens to generate (32)")
 	ROW("-t", "--threads", NUMBER, threads, "N", "threads (2)")
-	ROW("-ngl", "--gpu-layers", NUMBER, gpu_layers, "N", "layers on the GPU (the library's default)")
-	ROW("-lm", "--load-mode", TEXT, load_mode, "MODE", "auto, none, mmap, mlock, mmap+mlock or dio")
+	ROW("-ngl", "--gpu-layers", NUMBER, gpu_layers, "N",
+	    "layers on the GPU (default: the engine's)")
+	ROW("-lm", "--load-mode", TEXT, load_mode, "MODE",
+	    "auto, none, mmap, mlock, mmap+mlock or dio")
 	ROW("-r", "--repeat", NUMBER, repeat, "N", "run the prompt N times in one context (1)")
 	ROW("-b", "--backends", TEXT, backends, "DIR", "where libggml-cpu-*.so lie")
 	ROW("-v", "--verbose", FLAG, is_verbose, "", "let the engine log to stderr")
@@ -241,8 +243,8 @@ static const struct layout *known_layout(const struct params *defaults)
 	for (size_t i = 0; i < ARRAY_COUNT(layouts); i++)
 		if (layout_fits(&layouts[i], defaults))
 			return &layouts[i];
-	die(EXIT_FAILURE, "the layout of this libllama's llama_model_params is unknown (known: v0.5.0,"
-	    " b7347): leave out -ngl and -lm");
+	die(EXIT_FAILURE, "the layout of this libllama's llama_model_params is unknown"
+	    " (known: v0.5.0, b7347): leave out -ngl and -lm");
 }
 
 /* Before v0.5.0 two booleans said it; they have no word for direct I/O. */
@@ -456,8 +458,8 @@ int main(int argc, char **argv)
 		read_prompt(&run);
 		generate(&run, req.tokens);
 	}
-	fprintf(stderr, "llama_run: %lld prompt + %lld generated tokens, load %.3f s, prompt %.1f t/s,"
-		" generation %.1f t/s\n", (long long)run.prompt_tokens,
+	fprintf(stderr, "llama_run: %lld prompt + %lld generated tokens, load %.3f s,"
+		" prompt %.1f t/s, generation %.1f t/s\n", (long long)run.prompt_tokens,
 		(long long)run.generated_tokens, (double)run.load_ns / 1e9,
 		per_second(run.prompt_tokens, run.prompt_ns),
 		per_second(run.generated_tokens, run.generate_ns));

@@ -19,12 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "gguf_model.h"
 
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define EXIT_USAGE 2
+
+enum { LAYERS_MAX = 1000, FF_MAX = 1 << 17 };
 
 static const struct {
 	const char *name;
@@ -188,7 +191,8 @@ static void parse_options(int argc, char **argv, struct request *ret_request)
 				set_option(ret_request, &option_rows[i], optarg);
 	}
 	if (optind < argc)
-		die(EXIT_USAGE, "unexpected argument '%s'; the file is named with -o", argv[optind]);
+		die(EXIT_USAGE, "unexpected argument '%s'; the file is named with -o",
+		    argv[optind]);
 	if (!ret_request->path)
 		die(EXIT_USAGE, "no output file: say -o FILE");
 }
@@ -219,16 +223,32 @@ static uint64_t file_bytes(const struct model *model)
 	return model_vocab_bytes(model) + model_data_bytes(model);
 }
 
-/* The number, in steps, that brings the size nearest to the target; the size grows linearly. */
-static void fit_number(struct model *model, uint64_t *number, uint64_t step, uint64_t target_bytes)
+/*
+ * Sets *number, a member of the model's shape, to the multiple of step that brings the
+ * data nearest to the target. Halving, not a division: padding makes the size uneven.
+ */
+static void fit_number(struct model *model, uint64_t *number, uint64_t step, uint64_t number_max,
+		       int64_t target_bytes)
 {
-	uint64_t start = *number, low_bytes = file_bytes(model), step_bytes;
+	uint64_t low = 1, high = number_max / step;
+	int64_t high_excess_bytes;
 
-	*number = start + step;
-	step_bytes = file_bytes(model) - low_bytes;
-	*number = start;
-	if (target_bytes > low_bytes)
-		*number += (target_bytes - low_bytes + step_bytes / 2) / step_bytes * step;
+	while (low < high) {
+		uint64_t middle = (low + high) / 2;
+
+		*number = middle * step;
+		if ((int64_t)model_data_bytes(model) < target_bytes)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*number = high * step;
+	high_excess_bytes = (int64_t)model_data_bytes(model) - target_bytes;
+	if (high == 1)
+		return;
+	*number -= step;
+	if (target_bytes - (int64_t)model_data_bytes(model) > high_excess_bytes)
+		*number += step;
 }
 
 /* Narrow and deep is slow to run, wide and shallow has no layers to look at. */
@@ -236,16 +256,17 @@ static void fit_shape(struct model *model, uint64_t target_bytes)
 {
 	static const uint64_t widths[] = { 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096,
 					   5120, 6144, 8192 };
+	int64_t data_bytes = 0;
 
 	for (size_t i = 0; i < ARRAY_COUNT(widths); i++) {
 		model->shape = shape_of_width(widths[i]);
-		fit_number(model, &model->shape.layers, 1, target_bytes);
+		data_bytes = (int64_t)target_bytes - (int64_t)model_vocab_bytes(model);
+		fit_number(model, &model->shape.layers, 1, LAYERS_MAX, data_bytes);
 		if (model->shape.layers <= widths[i] / 64 + 4)
 			break;
 	}
-	/* Whole layers are coarse: ff, from its shortest, takes up the rest. */
-	model->shape.ff = model->shape.width;
-	fit_number(model, &model->shape.ff, 32, target_bytes);
+	/* Whole layers are coarse: ff takes up the rest. */
+	fit_number(model, &model->shape.ff, 32, FF_MAX, data_bytes);
 }
 
 static void name_shape(struct model *model, const char *name)
@@ -279,11 +300,12 @@ static void override_shape(struct shape *shape, const struct shape *wanted)
 
 static void check_shape(const struct shape *s)
 {
-	CHECK_SHAPE(s->layers <= 1000, "%" PRIu64 " layers, 1000 are the most", s->layers);
+	CHECK_SHAPE(s->layers <= LAYERS_MAX, "%" PRIu64 " layers, %d are the most", s->layers,
+		    LAYERS_MAX);
 	CHECK_SHAPE(s->width % 32 == 0 && s->width <= 65536,
 		    "width %" PRIu64 " is not a multiple of 32 up to 65536", s->width);
-	CHECK_SHAPE(s->ff % 32 == 0 && s->ff <= 1 << 20,
-		    "ff %" PRIu64 " is not a multiple of 32 up to 1048576", s->ff);
+	CHECK_SHAPE(s->ff % 32 == 0 && s->ff <= FF_MAX,
+		    "ff %" PRIu64 " is not a multiple of 32 up to %d", s->ff, FF_MAX);
 	CHECK_SHAPE(s->heads <= s->width && s->width % (2 * s->heads) == 0,
 		    "%" PRIu64 " heads do not cut width %" PRIu64 " into even parts", s->heads,
 		    s->width);
@@ -354,6 +376,20 @@ static int open_part(const char *path)
 	return fd;
 }
 
+/* Said before writing, because a disk that runs full harms others for a while. */
+static void check_room(int fd, const char *path, uint64_t need_bytes)
+{
+	struct statvfs vfs;
+	double free_bytes;
+
+	if (fstatvfs(fd, &vfs))
+		return;
+	free_bytes = (double)vfs.f_bavail * (double)vfs.f_frsize;
+	if ((double)need_bytes > free_bytes)
+		die(EXIT_FAILURE, "%s: needs %.1f MB, the file system has %.1f MB free", path,
+		    (double)need_bytes / 1e6, free_bytes / 1e6);
+}
+
 /* A file size limit is an error of write() like any other. */
 static void remove_part_on_signals(void)
 {
@@ -376,10 +412,11 @@ int main(int argc, char **argv)
 	choose_model(&req, &model);
 	fd = open_part(req.path);
 	remove_part_on_signals();
+	check_room(fd, req.path, file_bytes(&model));
 	error = model_write(&model, fd, &written_bytes, &tensors);
 	if (error)
-		die(EXIT_FAILURE, "%s: cannot write past byte %" PRIu64 ": %s; nothing is left behind",
-		    req.path, written_bytes, strerror(-error));
+		die(EXIT_FAILURE, "%s: cannot write past byte %" PRIu64
+		    ": %s; nothing is left behind", req.path, written_bytes, strerror(-error));
 	if (close(fd) || rename(part_path, req.path))
 		die(EXIT_FAILURE, "%s: cannot finish: %s; nothing is left behind", req.path,
 		    strerror(errno));
