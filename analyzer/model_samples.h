@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel says of the process over time (process_sample), with the cost of the shim's own writer
+ * (own_cost) taken off. Gives the growth of a number between two times, when the samples are close
+ * enough to know it. One thread.
+ */
+#ifndef LLMTRACE_MODEL_SAMPLES_H
+#define LLMTRACE_MODEL_SAMPLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "llmtrace/events.h"
+
+enum sample_metric {
+	SAMPLE_CPU_NS, SAMPLE_FAULT_COUNT, SAMPLE_LOGICAL_BYTES, SAMPLE_STORAGE_BYTES,
+	SAMPLE_METRIC_COUNT,
+};
+
+struct sample {
+	uint64_t time_ns;
+	uint64_t values[SAMPLE_METRIC_COUNT];
+};
+
+/* Zeroed memory is an empty series. */
+struct sample_series {
+	struct sample *samples;		/* in order of time */
+	size_t count, capacity;
+	bool has_io;			/* every sample could read /proc/self/io */
+	struct lt_ev_own_cost own;	/* the newest */
+	bool has_own;
+	uint64_t peak_rss_bytes;
+};
+
+void sample_series_release(struct sample_series *series);
+
+/* Applies a record of kind process_sample or own_cost. */
+void sample_series_apply(struct sample_series *series, const struct lt_record *record);
+
+/* A growth that lies between two bounds, with the likely value. */
+struct sample_growth {
+	double low, likely, high;
+};
+
+/* @return false when there are no samples of that metric around [begin_ns, end_ns]. */
+bool sample_series_growth(const struct sample_series *series, enum sample_metric metric,
+			  uint64_t begin_ns, uint64_t end_ns, struct sample_growth *ret_growth);
+
+/* @return whether the bounds are close enough (a tenth) to print the likely value. */
+bool sample_growth_is_known(const struct sample_growth *growth);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads of the run. Creation (seen by the creator) and start (seen by the thread) meet through
+ * the ticket, in either order. Lookups of living ids go through a small table that a run with a thread
+ * per token keeps short, since ended threads leave it.
+ */
+#include "model_threads.h"
+
+#include <stdlib.h>
+
+#include "report_alloc.h"
+
+struct thread_key {
+	uint32_t tid;
+	uint32_t thread;	/* index */
+};
+
+void thread_model_init(struct thread_model *model, const struct trace *trace)
+{
+	*model = (struct thread_model){ .trace = trace };
+	model->of_stream = report_alloc(trace_stream_limit(trace), sizeof(*model->of_stream));
+}
+
+void thread_model_release(struct thread_model *model)
+{
+	free(model->threads);
+	free(model->of_stream);
+	free(model->of_tid);
+}
+
+static struct thread *new_thread(struct thread_model *model, uint64_t start_ns)
+{
+	struct thread *thread;
+
+	model->threads = report_grow(model->threads, &model->capacity, model->count + 1,
+				     sizeof(*thread));
+	thread = &model->threads[model->count++];
+	thread->start_ns = start_ns;
+	return thread;
+}
+
+static struct thread_key *key_of_tid(const struct thread_model *model, uint32_t tid)
+{
+	for (size_t i = model->tid_count; i-- > 0;)
+		if (model->of_tid[i].tid == tid)
+			return &model->of_tid[i];
+	return NULL;
+}
+
+static void forget_tid(struct thread_model *model, uint32_t tid)
+{
+	struct thread_key *key = key_of_tid(model, tid);
+
+	if (key)
+		*key = model->of_tid[--model->tid_count];
+}
+
+static void set_tid(struct thread_model *model, struct thread *thread, uint32_t tid)
+{
+	thread->tid = tid;
+	if (!tid)
+		return;
+	forget_tid(model, tid);
+	model->of_tid = report_grow(model->of_tid, &model->tid_capacity, model->tid_count + 1,
+				    sizeof(*model->of_tid));
+	model->of_tid[model->tid_count++] = (struct thread_key){
+		tid, (uint32_t)(thread - model->threads) };
+}
+
+/* The thread that has this id now; one that was never seen is added. */
+static struct thread *living_thread(struct thread_model *model, uint32_t tid, uint64_t time_ns)
+{
+	struct thread_key *key = key_of_tid(model, tid);
+	struct thread *thread;
+
+	if (key)
+		return &model->threads[key->thread];
+	thread = new_thread(model, time_ns);
+	set_tid(model, thread, tid);
+	return thread;
+}
+
+struct thread *thread_model_of_stream(struct thread_model *model, uint32_t stream)
+{
+	const struct trace_stream *info;
+	struct thread_key *key;
+	struct thread *thread;
+
+	if (model->of_stream[stream])
+		return &model->threads[model->of_stream[stream] - 1];
+	info = trace_stream(model->trace, stream);
+	key = info && info->tid ? key_of_tid(model, info->tid) : NULL;
+	/* known from a sample or its creation, and without a stream so far: the same thread */
+	if (key && !model->threads[key->thread].stream) {
+		thread = &model->threads[key->thread];
+	} else {
+		thread = new_thread(model, info ? info->start_ns : 0);
+		set_tid(model, thread, info ? info->tid : 0);
+	}
+	thread->stream = stream;
+	model->of_stream[stream] = (uint32_t)(thread - model->threads) + 1;
+	return thread;
+}
+
+static struct thread *thread_of_ticket(struct thread_model *model, uint64_t ticket)
+{
+	for (size_t i = ticket ? model->count : 0; i-- > 0;)
+		if (model->threads[i].ticket == ticket)
+			return &model->threads[i];
+	return NULL;
+}
+
+static void apply_create(struct thread_model *model, const struct lt_ev_thread_create *event,
+			 uint32_t stream)
+{
+	uint32_t creator_tid = thread_model_of_stream(model, stream)->tid;
+	struct thread *thread;
+
+	if (event->error)
+		return;
+	thread = thread_of_ticket(model, event->ticket);
+	if (!thread)
+		thread = new_thread(model, event->head.time);
+	thread->ticket = event->ticket;
+	thread->handle = event->handle;
+	thread->start_routine = event->start_routine;
+	thread->creator_stack = event->head.stack;
+	thread->creator_tid = creator_tid;
+	thread->is_creation_seen = true;
+}
+
+/* The creator's record may be there already: then its row becomes the row of this stream. */
+static void apply_start(struct thread_model *model, const struct lt_ev_thread_start *event,
+			uint32_t stream)
+{
+	struct thread *created = thread_of_ticket(model, event->ticket), *thread;
+	const struct trace_stream *info = trace_stream(model->trace, stream);
+
+	if (created && !created->stream && !model->of_stream[stream]) {
+		created->stream = stream;
+		model->of_stream[stream] = (uint32_t)(created - model->threads) + 1;
+		set_tid(model, created, info ? info->tid : 0);
+	}
+	thread = thread_model_of_stream(model, stream);
+	thread->ticket = event->ticket;
+	thread->start_routine = event->start_routine;
+	thread->is_started = true;
+	if (event->head.time < thread->start_ns)
+		thread->start_ns = event->head.time;
+}
+
+static void end_thread(struct thread_model *model, struct thread *thread, uint64_t time_ns)
+{
+	if (!thread->end_ns)
+		thread->end_ns = time_ns;
+	thread->is_ended = true;
+	forget_tid(model, thread->tid);
+}
+
+static void apply_exit(struct thread_model *model, const struct lt_ev_thread_exit *event,
+		       uint32_t stream)
+{
+	struct thread *thread = thread_model_of_stream(model, stream);
+
+	thread->is_exit_seen = true;
+	thread->end_ns = event->head.time;
+	thread->cpu_ns = event->cpu_ns;
+	thread->fault_count = (uint64_t)event->minor_fault_count + event->major_fault_count;
+	thread->voluntary_switch_count = event->voluntary_switch_count;
+	thread->involuntary_switch_count = event->involuntary_switch_count;
+}
+
+static void apply_end(struct thread_model *model, const struct lt_ev_thread_end *event)
+{
+	struct thread_key *key;
+
+	if (event->stream && event->stream < trace_stream_limit(model->trace)) {
+		end_thread(model, thread_model_of_stream(model, event->stream), event->head.time);
+		return;
+	}
+	key = key_of_tid(model, event->tid);
+	if (key)
+		end_thread(model, &model->threads[key->thread], event->head.time);
+}
+
+static struct thread *thread_of_handle(struct thread_model *model, uint64_t handle)
+{
+	for (size_t i = handle ? model->count : 0; i-- > 0;)
+		if (model->threads[i].handle == handle)
+			return &model->threads[i];
+	return NULL;
+}
+
+static struct thread *named_thread(struct thread_model *model, uint32_t tid, uint64_t handle,
+				   uint64_t time_ns)
+{
+	return tid ? living_thread(model, tid, time_ns) : thread_of_handle(model, handle);
+}
+
+static void apply_name(struct thread_model *model, const struct lt_ev_thread_name *event)
+{
+	struct thread *thread = named_thread(model, event->tid, event->handle, event->head.time);
+
+	if (thread && event->name)
+		thread->name = event->name;
+}
+
+static void apply_sched(struct thread_model *model, const struct lt_ev_thread_sched *event,
+			uint32_t stream)
+{
+	struct thread *thread = named_thread(model, event->tid, event->handle, event->head.time);
+
+	if (!thread && !event->handle)
+		thread = thread_model_of_stream(model, stream);
+	if (!thread || event->error)
+		return;
+	thread->sched_call_count++;
+	if (event->cpu_count) {
+		thread->cpu_mask = event->cpu_mask;
+		thread->is_pinned = true;
+	}
+}
+
+static void apply_sample(struct thread_model *model, const struct lt_ev_thread_sample *event)
+{
+	struct thread *thread = living_thread(model, event->tid, event->head.time);
+
+	if (thread->is_exit_seen)
+		return;
+	thread->is_sampled = true;
+	thread->cpu_ns = event->cpu_ns;
+	thread->run_wait_ns = event->run_wait_ns;
+	thread->fault_count = (uint64_t)event->minor_fault_count + event->major_fault_count;
+	thread->voluntary_switch_count = event->voluntary_switch_count;
+	thread->involuntary_switch_count = event->involuntary_switch_count;
+	thread->cpu_mask = event->cpu_mask;
+}
+
+void thread_model_apply(struct thread_model *model, const struct lt_record *record, uint32_t stream)
+{
+	switch (LT_STATE_KIND(record->state)) {
+	case LT_KIND_thread_create:
+		apply_create(model, (const struct lt_ev_thread_create *)record, stream);
+		return;
+	case LT_KIND_thread_start:
+		apply_start(model, (const struct lt_ev_thread_start *)record, stream);
+		return;
+	case LT_KIND_thread_exit:
+		apply_exit(model, (const struct lt_ev_thread_exit *)record, stream);
+		return;
+	case LT_KIND_thread_end:
+		apply_end(model, (const struct lt_ev_thread_end *)record);
+		return;
+	case LT_KIND_thread_name:
+		apply_name(model, (const struct lt_ev_thread_name *)record);
+		return;
+	case LT_KIND_thread_sched:
+		apply_sched(model, (const struct lt_ev_thread_sched *)record, stream);
+		return;
+	case LT_KIND_thread_sample:
+		apply_sample(model, (const struct lt_ev_thread_sample *)record);
+		return;
+	}
+}
