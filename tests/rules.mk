@@ -33,10 +33,46 @@ $(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.c
 $(FIXTURE_BUILD)/%_fortified: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o
 	$(CC) $(FORTIFY_CFLAGS) -o $@ $^ -pthread -ldl
 
-# Some programs link a library of ours: FIXTURE_LINK_<program>.
+# Some programs link a library of ours.
+FIXTURE_LINK_library_linked := $(FIXTURE_BUILD)/lib_ctor.so
+FIXTURE_LINK_engine_host := $(FIXTURE_BUILD)/lib_engine.so
 $(FIXTURE_BUILD)/%: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o | $(FIXTURE_LIBS)
 	$(CC) $(FIXTURE_CFLAGS) -I$(TESTS_DIR)/../include -o $@ $(filter %.c %.o,$^) -pthread -ldl \
 		$(FIXTURE_LINK_$*) -Wl,-rpath,'$$ORIGIN'
 
 .PHONY: fixtures
 fixtures: $(FIXTURES)
+
+.PHONY: check-unit check-contract check-fixtures check-engine check-all bench
+
+check-unit: unit-tests
+	$(RUN_TESTS) unit
+
+check-contract: all
+	CC="$(CC)" $(RUN_TESTS) contract
+
+check-fixtures: all fixtures
+	$(RUN_TESTS) cases
+
+ENGINE_NEEDS := $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf $(BUILD)/engine/.fetched-node
+
+check-engine: all $(ENGINE_NEEDS)
+	$(RUN_TESTS) engine
+
+# One run and one last line for everything.
+check-all: all fixtures unit-tests $(ENGINE_NEEDS)
+	CC="$(CC)" $(RUN_TESTS)
+
+# Benchmarks measure optimised programs that make real calls, without frame pointers.
+BENCH_BUILD := $(BUILD)/tests/bench
+BENCH_PROGRAMS := $(patsubst $(TESTS_DIR)/bench/%.c,$(BENCH_BUILD)/%, \
+	$(wildcard $(TESTS_DIR)/bench/*.c))
+
+$(BENCH_BUILD)/%: $(TESTS_DIR)/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -fomit-frame-pointer -fno-builtin -fno-optimize-sibling-calls -Wall \
+		-Wextra -Werror -o $@ $< -pthread
+
+# make bench QUICK=1 takes under three minutes.
+bench: all $(BENCH_PROGRAMS) $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf
+	BUILD=$(BUILD) $(TESTS_DIR)/bench/bench.py $(if $(QUICK),--quick)
