@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Positions of streams: a stream's blocks follow each other without a gap unless something was lost, so
+ * positions prove what is missing and what is there twice. Works on headers alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace_inner.h"
+
+static struct stream_position *need_position(struct trace *trace, uint32_t stream)
+{
+	uint32_t row;
+
+	if (id_map_get(&trace->positions, stream, &row))
+		return &trace->stream_positions[row];
+	if (!grow((void **)&trace->stream_positions, trace->position_count,
+		  &trace->position_capacity, sizeof(*trace->stream_positions)) ||
+	    !id_map_set(&trace->positions, stream, (uint32_t)trace->position_count))
+		return NULL;
+	trace->stream_positions[trace->position_count] = (struct stream_position){ 0, 0 };
+	return &trace->stream_positions[trace->position_count++];
+}
+
+struct stream_position trace_stream_position(const void *context, uint32_t stream)
+{
+	const struct trace *trace = context;
+	uint32_t row;
+
+	if (!id_map_get(&trace->positions, stream, &row))
+		return (struct stream_position){ 0, 0 };
+	return trace->stream_positions[row];
+}
+
+/* Events in a gap, by how many slots an event of the block behind it takes. */
+static uint64_t estimate_events(const struct block *block, uint64_t slots)
+{
+	uint64_t block_slots = block->end_position - block->first_position;
+
+	if (!block_slots || !block->event_count)
+		return 0;
+	return (uint64_t)((double)slots * block->event_count / (double)block_slots + 0.5);
+}
+
+static void note_gap(struct trace *trace, const struct block *block, uint64_t slots)
+{
+	struct trace_damage damage = {
+		.offset = block->payload_offset,
+		.event_count = estimate_events(block, slots),
+		.is_estimated = true,
+		.stream = block->stream,
+		.reason = "events of a thread are missing before this block",
+	};
+
+	damage_add(&trace->index.damage, &damage);
+}
+
+/* ret_is_kept: whether the block has something that its stream had not yet. */
+static bool take_block(struct trace *trace, const struct block *block, bool *ret_is_kept)
+{
+	struct stream_position *position = need_position(trace, block->stream);
+
+	*ret_is_kept = true;
+	if (!position)
+		return false;
+	if (block->end_position > block->first_position) {
+		if (position->event_count && block->end_position <= position->end_position) {
+			*ret_is_kept = false;
+			return true;
+		}
+		if (position->event_count && block->first_position > position->end_position)
+			note_gap(trace, block, block->first_position - position->end_position);
+		position->end_position = block->end_position;
+	}
+	position->event_count += block->event_count;
+	return true;
+}
+
+bool trace_streams_init(struct trace *trace)
+{
+	struct block_list *list = &trace->index.events;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		bool is_kept;
+
+		if (!take_block(trace, &list->blocks[i], &is_kept))
+			return false;
+		if (is_kept)
+			list->blocks[kept++] = list->blocks[i];
+	}
+	list->count = kept;
+	return true;
+}
+
+void trace_streams_release(struct trace *trace)
+{
+	id_map_release(&trace->positions);
+	free(trace->stream_positions);
+	trace->stream_positions = NULL;
+	trace->position_count = trace->position_capacity = 0;
+}
