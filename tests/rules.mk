@@ -43,6 +43,21 @@ $(FIXTURE_BUILD)/%: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o | $(FIX
 .PHONY: fixtures
 fixtures: $(FIXTURES)
 
+# Unit tests link the report's objects; helpers are the other files of the folder.
+UNIT_SOURCES := $(wildcard $(TESTS_DIR)/unit/test_*.c)
+UNIT_HELPERS := $(filter-out $(UNIT_SOURCES),$(wildcard $(TESTS_DIR)/unit/*.c))
+UNIT_TESTS := $(patsubst $(TESTS_DIR)/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
+UNIT_OBJECTS = $(filter-out %/main.c.o,$(REPORT_OBJECTS))
+
+$(BUILD)/tests/unit/%: $(TESTS_DIR)/unit/%.c $(UNIT_HELPERS) $(wildcard $(TESTS_DIR)/unit/*.h) \
+		$(UNIT_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(REPORT_FLAGS)) -I$(TESTS_DIR)/unit -o $@ $< \
+		$(UNIT_HELPERS) $(UNIT_OBJECTS) -lcmocka $(REPORT_LIBS)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
 .PHONY: check-unit check-contract check-fixtures check-engine check-all bench
 
 check-unit: unit-tests
