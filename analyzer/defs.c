@@ -115,7 +115,8 @@ static bool take_row(struct defs *defs, uint64_t kind, const struct def_value *v
 {
 	switch (kind) {
 	case LT_KIND_meta:
-		defs_add_meta(defs, keep(defs, &values[META_KEY]), keep(defs, &values[META_VALUE]));
+		defs_add_meta(defs, keep(defs, &values[META_KEY]), keep(defs, &values[META_VALUE]),
+			      values[META_VALUE].length);
 		return true;
 	case LT_KIND_string:
 		defs_add_string(defs, values[STRING_ID].number, values[STRING_VALUE].bytes,

@@ -22,6 +22,7 @@ struct text_chunk;
 struct meta_row {
 	const char *key;
 	const char *value;
+	size_t value_bytes;
 };
 
 struct string_row {

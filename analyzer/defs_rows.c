@@ -68,7 +68,7 @@ char *defs_keep_text(struct defs *defs, const void *text, size_t length)
 	return kept;
 }
 
-bool defs_add_meta(struct defs *defs, const char *key, const char *value)
+bool defs_add_meta(struct defs *defs, const char *key, const char *value, size_t value_bytes)
 {
 	if (!key || !value || defs->meta_count >= MAX_METAS)
 		return false;
@@ -76,12 +76,13 @@ bool defs_add_meta(struct defs *defs, const char *key, const char *value)
 		if (strcmp(defs->metas[i].key, key) != 0)
 			continue;
 		defs->metas[i].value = value;	/* what is known later is known better */
+		defs->metas[i].value_bytes = value_bytes;
 		return true;
 	}
 	if (!grow((void **)&defs->metas, defs->meta_count, &defs->meta_capacity,
 		  sizeof(*defs->metas)))
 		return false;
-	defs->metas[defs->meta_count++] = (struct meta_row){ key, value };
+	defs->metas[defs->meta_count++] = (struct meta_row){ key, value, value_bytes };
 	return true;
 }
 

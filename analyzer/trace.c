@@ -40,6 +40,14 @@ const char *trace_meta(const struct trace *trace, const char *key)
 	return NULL;
 }
 
+size_t trace_meta_bytes(const struct trace *trace, const char *key)
+{
+	for (size_t i = 0; i < trace->defs.meta_count; i++)
+		if (strcmp(trace->defs.metas[i].key, key) == 0)
+			return trace->defs.metas[i].value_bytes;
+	return 0;
+}
+
 bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key, const char **ret_value)
 {
 	if (index >= trace->defs.meta_count)

@@ -143,6 +143,8 @@ const struct trace_facts *trace_facts(const struct trace *trace);
 
 /* @return the value of a fact about the run ("exe", ...), NULL when the trace does not have it. */
 const char *trace_meta(const struct trace *trace, const char *key);
+/* Its length: "command" holds the arguments with a zero between them. */
+size_t trace_meta_bytes(const struct trace *trace, const char *key);
 
 /* Facts in the order of the file, for a dump of them. @return false behind the last one. */
 bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key, const char **ret_value);
