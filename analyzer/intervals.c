@@ -140,39 +140,6 @@ uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t by
 	return filled;
 }
 
-struct part_list {
-	struct interval *parts;
-	size_t count, capacity;
-};
-
-static void collect_part(void *context, const struct interval *part)
-{
-	struct part_list *list = context;
-
-	list->parts = report_grow(list->parts, &list->capacity, list->count + 1, sizeof(*part));
-	list->parts[list->count++] = *part;
-}
-
-void interval_map_move(struct interval_map *map, uint64_t begin, uint64_t bytes, uint64_t new_begin,
-		       uint64_t new_bytes)
-{
-	struct part_list list = { 0 };
-
-	interval_map_overlaps(map, begin, bytes, collect_part, &list);
-	interval_map_clear(map, begin, bytes);
-	interval_map_clear(map, new_begin, new_bytes);
-	for (size_t i = 0; i < list.count; i++) {
-		uint64_t from = list.parts[i].begin - begin, to = list.parts[i].end - begin;
-
-		if (from >= new_bytes)
-			break;
-		if (to > new_bytes || (i + 1 == list.count && to == bytes))
-			to = new_bytes;
-		interval_map_set(map, new_begin + from, to - from, list.parts[i].value);
-	}
-	free(list.parts);
-}
-
 uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t bytes)
 {
 	struct interval joined = { begin, range_end(begin, bytes), 0 };

@@ -44,13 +44,6 @@ void interval_map_set(struct interval_map *map, uint64_t begin, uint64_t bytes, 
 /* Gives this value to those parts of [begin, begin + bytes) that no interval holds. @return their bytes. */
 uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t bytes, uint32_t value);
 
-/*
- * As mremap: moves what [begin, begin + bytes) holds to new_begin, over what was there, and cuts or
- * extends the last part so that new_bytes are held.
- */
-void interval_map_move(struct interval_map *map, uint64_t begin, uint64_t bytes, uint64_t new_begin,
-		       uint64_t new_bytes);
-
 /* For sets of bytes: adds the range and joins it with its neighbours. @return bytes that were new. */
 uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t bytes);
 

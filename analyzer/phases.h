@@ -19,7 +19,7 @@
 
 /* Running totals of the process. u64 alone: subtracted member by member. */
 struct phase_counters {
-	uint64_t alloc_count, alloc_bytes, free_count;
+	uint64_t alloc_count, alloc_bytes;
 	uint64_t map_call_count;	/* mmap, munmap, mremap */
 	uint64_t map_file_bytes;	/* bytes of files mapped */
 	uint64_t thread_create_count;

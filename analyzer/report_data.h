@@ -18,6 +18,8 @@ struct table {
 	struct value *values;		/* row_count rows of column_count values */
 	const char **notes;
 	size_t note_count, note_capacity;
+	size_t text_row_limit;		/* 0: the default */
+	const char *bar_column;		/* NULL: none */
 	struct arena *arena;		/* the report's */
 };
 

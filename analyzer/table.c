@@ -149,6 +149,12 @@ void table_add_note(struct table *table, const char *note)
 	table->notes[table->note_count++] = arena_text(table->arena, note);
 }
 
+void table_set_text_form(struct table *table, size_t row_limit, const char *bar_column)
+{
+	table->text_row_limit = row_limit;
+	table->bar_column = arena_text(table->arena, bar_column);
+}
+
 double value_number(const struct value *value)
 {
 	switch (value->type) {

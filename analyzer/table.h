@@ -79,6 +79,8 @@ void table_sort_descending(struct table *table, const char *column);
 size_t table_row_count(const struct table *table);
 /* A sentence that every renderer prints below the table; copied. May be called several times. */
 void table_add_note(struct table *table, const char *note);
+/* For text: rows to print when --top is not given (0: the default), and a column to draw as bars (or NULL). */
+void table_set_text_form(struct table *table, size_t row_limit, const char *bar_column);
 /* @return the table of that id, NULL when the report has none. */
 struct table *report_find_table(const struct report *report, const char *id);
 /* @return the row whose text column holds that text, SIZE_MAX when there is none. */

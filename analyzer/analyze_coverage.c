@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The coverage lines: what was seen, of how much, by which means; and what the shim noticed that a
+ * reader of the tables must know.
+ */
+#include "analyze.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report_alloc.h"
+
+static void *keep_context(const struct analysis_context *context)
+{
+	return (void *)(uintptr_t)context;
+}
+
+static void keep_nothing(void *state)
+{
+	(void)state;
+}
+
+static void cover_events(const struct analysis_context *context, struct report *report)
+{
+	const struct trace_facts *facts = trace_facts(context->trace);
+	const struct stream_totals *streams = &context->model->streams;
+	uint64_t lost = facts->lost_event_count + facts->damage_event_count;
+	char note[256];
+
+	snprintf(note, sizeof(note), "%" PRIu64 " lost to full rings, %" PRIu64
+		 " to damage; threads waited %" PRIu64 " times for the writer",
+		 facts->lost_event_count, facts->damage_event_count, streams->wait_count);
+	report_add_coverage(report, "events", facts->event_count, facts->event_count + lost, true,
+			    "hooks", note);
+	if (facts->unknown_event_count) {
+		snprintf(note, sizeof(note), "%" PRIu64 " events are of kinds that this report does "
+			 "not know: it is older than the trace", facts->unknown_event_count);
+		report_add_coverage(report, "event kinds",
+				    facts->event_count - facts->unknown_event_count,
+				    facts->event_count, true, "event table of the trace", note);
+	}
+}
+
+static void cover_calls(const struct analysis_context *context, struct report *report)
+{
+	const struct stream_totals *streams = &context->model->streams;
+
+	if (!streams->stream_count)
+		return;
+	report_add_coverage(report, "hooked calls", streams->event_count,
+			    streams->event_count + streams->passed_count, true, "hooks",
+			    streams->passed_count ? "the others came from inside another hooked call "
+			    "of the same thread" : NULL);
+}
+
+static void cover_stacks(const struct analysis_context *context, struct report *report)
+{
+	const struct model *model = context->model;
+
+	if (model->stack_event_count)
+		report_add_coverage(report, "call stacks",
+				    model->stack_event_count - model->stackless_count,
+				    model->stack_event_count, true, "stack walk",
+				    model->streams.lost_stack_count ?
+				    "the table of stacks was full" : NULL);
+}
+
+static void cover_heap(const struct analysis_context *context, struct report *report)
+{
+	const struct heap_totals *totals = live_blocks_totals(context->model->blocks);
+	char note[160];
+
+	if (!analysis_has_group(context, LT_GROUP_heap) || context->phase_filter)
+		return;
+	note[0] = '\0';
+	if (totals->unknown_free_count)
+		snprintf(note, sizeof(note), "the others were allocated before or beside the hooks");
+	report_add_coverage(report, "released blocks", totals->free_count - totals->unknown_free_count,
+			    totals->free_count, true, "hooks", note[0] ? note : NULL);
+	if (totals->missed_free_count) {
+		snprintf(note, sizeof(note), "%" PRIu64 " blocks were released where no hook saw it",
+			 totals->missed_free_count);
+		report_add_coverage(report, "block life spans",
+				    context->model->totals.alloc_count - totals->missed_free_count,
+				    context->model->totals.alloc_count, true, "hooks", note);
+	}
+}
+
+/* rchar counts what the C library reads ahead, too: it may be a little more, or less by mmap. */
+static void cover_reads(const struct analysis_context *context, struct report *report)
+{
+	const struct model *model = context->model;
+	const struct sample *samples = model->samples.samples;
+	uint64_t total = 0;
+	bool is_known = model->samples.has_io && model->samples.count >= 2;
+
+	if (!analysis_has_group(context, LT_GROUP_files))
+		return;
+	if (is_known)
+		total = samples[model->samples.count - 1].values[SAMPLE_LOGICAL_BYTES] -
+			samples[0].values[SAMPLE_LOGICAL_BYTES];
+	report_add_coverage(report, "bytes read", model->totals.read_bytes, total, is_known,
+			    "hooks, of rchar in /proc/self/io",
+			    "rchar counts the read-ahead of FILE buffers, the loader and the shim's "
+			    "own look at /proc, too");
+}
+
+static void cover_faults(const struct analysis_context *context, struct report *report)
+{
+	const struct sample_series *series = &context->model->samples;
+	uint64_t total = 0;
+
+	if (series->count >= 2)
+		total = series->samples[series->count - 1].values[SAMPLE_FAULT_COUNT] -
+			series->samples[0].values[SAMPLE_FAULT_COUNT];
+	report_add_coverage(report, "page faults with an address", 0, total, series->count >= 2,
+			    "the kernel's counters",
+			    "faults are counted for the whole process and not recorded one by one");
+}
+
+static const char *notice_text(unsigned kind)
+{
+	switch (kind) {
+	case LT_notice_kind_stacks_unavailable: return "call stacks hold the caller alone";
+	case LT_notice_kind_io_uring_in_use: return "io_uring is in use: reads through it are not seen";
+	case LT_notice_kind_rings_in_memory: return "a SIGKILL loses what was not written yet";
+	case LT_notice_kind_clock_without_tsc: return "time stamps come from clock_gettime";
+	case LT_notice_kind_write_failed: return "the trace could not be written for a while";
+	case LT_notice_kind_early_calls: return "calls before recording could start";
+	case LT_notice_kind_allocator_replaced: return "malloc does not come from the C library";
+	default: return "a notice that this report does not know";
+	}
+}
+
+static void cover_notice(const struct analysis_context *context, const struct model_notice *notice,
+			 struct report *report)
+{
+	const char *text = trace_string(context->trace, notice->text);
+	const char *kind = lt_aux_name("notice_kind", notice->kind);
+	char note[512];
+
+	snprintf(note, sizeof(note), "%s%s%s", notice_text(notice->kind), text ? ": " : "",
+		 text ? text : "");
+	if (notice->kind == LT_notice_kind_early_calls)
+		report_add_coverage(report, "calls at start", 0, notice->value, true, "shim", note);
+	else
+		report_add_coverage(report, kind ? kind : "notice", 0, 0, false, "shim", note);
+}
+
+static void finish(void *state, struct report *report)
+{
+	const struct analysis_context *context = state;
+
+	cover_events(context, report);
+	cover_calls(context, report);
+	cover_stacks(context, report);
+	cover_heap(context, report);
+	cover_reads(context, report);
+	cover_faults(context, report);
+	for (size_t i = 0; i < context->model->notice_count; i++)
+		cover_notice(context, &context->model->notices[i], report);
+}
+
+const struct analysis analyze_coverage = {
+	.name = "coverage",
+	.doc = "what was seen of how much, by which means",
+	.create = keep_context, .finish = finish, .destroy = keep_nothing,
+};

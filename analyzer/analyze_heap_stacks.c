@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table `heap_by_stack`: who allocates, and who held the memory when the heap was largest.
+ * peak_live_bytes of all rows add up to the peak of the process: it is what a call stack held at that
+ * moment, found without copying anything at each new peak: a stack keeps its value of the last peak when
+ * it is first changed after it.
+ */
+#include "analyze.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report_alloc.h"
+#include "units.h"
+
+/* One cache line. */
+struct stack_heap {
+	uint64_t alloc_count, alloc_bytes, temporary_count;
+	uint64_t live_bytes, live_count;
+	uint64_t at_peak_bytes;		/* valid for the peak of this number */
+	uint64_t peak_number;
+	uint64_t reserved;
+};
+
+struct heap_by_stack {
+	const struct analysis_context *context;
+	struct stack_heap *stacks;	/* by stack id */
+	uint32_t stack_limit;
+	uint64_t peak_number, peak_bytes;
+};
+
+static const struct column columns[] = {
+	{ "stack", "stack", VALUE_STACK, true, false, "call stack of the allocation", NULL, false },
+	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included", "allocs",
+	  false },
+	{ "alloc_bytes", "bytes", VALUE_U64, false, false, "bytes asked for", "alloc'd", false },
+	{ "peak_live_bytes", "bytes", VALUE_U64, false, false,
+	  "live at the moment when the heap of the process was largest", "at peak", false },
+	{ "live_at_exit_bytes", "bytes", VALUE_U64, false, false, "live at the end", "at exit", false },
+	{ "live_at_exit_count", "count", VALUE_U64, false, false, "blocks live at the end", "blocks",
+	  true },
+	{ "temporary_count", "count", VALUE_U64, false, false,
+	  "released before their thread allocated anything else", "temporary", false },
+};
+
+static void *create(const struct analysis_context *context)
+{
+	struct heap_by_stack *heap = report_alloc(1, sizeof(*heap));
+
+	heap->context = context;
+	heap->stack_limit = trace_stack_limit(context->trace);
+	heap->stacks = report_alloc(heap->stack_limit, sizeof(*heap->stacks));
+	return heap;
+}
+
+static inline struct stack_heap *touch(struct heap_by_stack *heap, uint32_t stack)
+{
+	struct stack_heap *counters = &heap->stacks[stack];
+
+	if (counters->peak_number != heap->peak_number) {
+		counters->peak_number = heap->peak_number;
+		counters->at_peak_bytes = counters->live_bytes;
+	}
+	return counters;
+}
+
+static void count_freed(struct heap_by_stack *heap, const struct heap_change *change)
+{
+	struct stack_heap *counters = touch(heap, change->freed_stack);
+
+	counters->live_bytes -= change->freed_bytes;
+	counters->live_count--;
+	counters->temporary_count += change->is_temporary;
+}
+
+static void count_added(struct heap_by_stack *heap, const struct heap_change *change)
+{
+	struct stack_heap *counters = touch(heap, change->added_stack);
+	uint64_t peak_bytes = live_blocks_totals(heap->context->model->blocks)->peak_live_bytes;
+
+	counters->live_bytes += change->added_bytes;
+	counters->live_count++;
+	counters->alloc_count += change->is_allocation;
+	counters->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
+	if (peak_bytes != heap->peak_bytes) {
+		heap->peak_bytes = peak_bytes;
+		heap->peak_number++;
+	}
+}
+
+static void event(void *state, const struct lt_record *record, uint32_t stream)
+{
+	struct heap_by_stack *heap = state;
+	const struct heap_change *change = &heap->context->model->heap;
+
+	(void)record;
+	(void)stream;
+	if (change->has_freed)
+		count_freed(heap, change);
+	if (change->has_added)
+		count_added(heap, change);
+}
+
+static void add_counters(struct stack_heap *sum, const struct stack_heap *added)
+{
+	sum->alloc_count += added->alloc_count;
+	sum->alloc_bytes += added->alloc_bytes;
+	sum->temporary_count += added->temporary_count;
+	sum->live_bytes += added->live_bytes;
+	sum->live_count += added->live_count;
+	sum->at_peak_bytes += added->at_peak_bytes;
+}
+
+/* Stacks whose frames have the same names become one row. */
+struct merged {
+	struct stack_heap *sums;	/* by group */
+	uint32_t *stacks;		/* one stack of each group */
+	size_t count, sum_capacity, stack_capacity;
+};
+
+static void merge_stack(struct heap_by_stack *heap, struct merged *merged, uint32_t stack)
+{
+	uint32_t group = stack_groups_of(heap->context->stacks, stack);
+
+	merged->sums = report_grow(merged->sums, &merged->sum_capacity, group + 1,
+				   sizeof(*merged->sums));
+	merged->stacks = report_grow(merged->stacks, &merged->stack_capacity, group + 1,
+				     sizeof(*merged->stacks));
+	if (group >= merged->count)
+		merged->count = group + 1;
+	if (!merged->sums[group].alloc_count)
+		merged->stacks[group] = stack;
+	add_counters(&merged->sums[group], touch(heap, stack));
+}
+
+static void add_row(const struct heap_by_stack *heap, struct table *table, uint32_t stack,
+		    const struct stack_heap *sum)
+{
+	size_t row = table_add_row(table);
+
+	stack_groups_set(heap->context->stacks, table, row, "stack", stack);
+	table_set_u64(table, row, "alloc_count", sum->alloc_count);
+	table_set_u64(table, row, "alloc_bytes", sum->alloc_bytes);
+	table_set_u64(table, row, "peak_live_bytes", sum->at_peak_bytes);
+	table_set_u64(table, row, "live_at_exit_bytes", sum->live_bytes);
+	table_set_u64(table, row, "live_at_exit_count", sum->live_count);
+	table_set_u64(table, row, "temporary_count", sum->temporary_count);
+}
+
+static void add_notes(const struct heap_by_stack *heap, struct table *table)
+{
+	const struct heap_totals *totals = live_blocks_totals(heap->context->model->blocks);
+	char peak[UNITS_BYTES], when[UNITS_BYTES], left[UNITS_BYTES], count[UNITS_BYTES], note[256];
+	uint64_t start_ns = trace_facts(heap->context->trace)->start_ns;
+
+	if (!totals->peak_live_bytes)
+		return;
+	snprintf(note, sizeof(note), "the heap was largest after %s: %s live; at the end %s in %s blocks",
+		 units_ns(when, (double)(totals->peak_ns - start_ns)),
+		 units_bytes(peak, (double)totals->peak_live_bytes),
+		 units_bytes(left, (double)totals->live_bytes),
+		 units_count(count, (double)totals->live_count));
+	table_add_note(table, note);
+}
+
+static void finish(void *state, struct report *report)
+{
+	struct heap_by_stack *heap = state;
+	struct merged merged = { 0 };
+	struct table *table;
+
+	table = report_add_table(report, "heap_by_stack", "Heap by call stack", columns,
+				 sizeof(columns) / sizeof(columns[0]));
+	for (uint32_t i = 0; i < heap->stack_limit; i++)
+		if (heap->stacks[i].alloc_count)
+			merge_stack(heap, &merged, i);
+	for (size_t i = 0; i < merged.count; i++)
+		if (merged.sums[i].alloc_count)
+			add_row(heap, table, merged.stacks[i], &merged.sums[i]);
+	table_sort_descending(table, "alloc_count");
+	table_sort_descending(table, "peak_live_bytes");
+	add_notes(heap, table);
+	free(merged.sums);
+	free(merged.stacks);
+}
+
+static void destroy(void *state)
+{
+	struct heap_by_stack *heap = state;
+
+	free(heap->stacks);
+	free(heap);
+}
+
+const struct analysis analyze_heap_by_stack = {
+	.name = "heap_by_stack",
+	.doc = "who allocates, and who held the memory at its peak",
+	.kinds = { LT_KIND_alloc, LT_KIND_alloc_aligned, LT_KIND_free, LT_KIND_realloc_begin,
+		   LT_KIND_realloc_end },
+	.group = LT_GROUP_heap,
+	.is_stateful = true,
+	.create = create, .event = event, .finish = finish, .destroy = destroy,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hands each event to the parts of the model that it changes and keeps the running totals that phases
+ * are cut from. Heap events come first: they are nearly all of a trace.
+ */
+#include "model.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "report_alloc.h"
+
+static const char *string_of(const void *trace, uint32_t id)
+{
+	return trace_string(trace, id);
+}
+
+void model_init(struct model *model, struct trace *trace, const struct phase_span *filter,
+		size_t filter_count)
+{
+	*model = (struct model){ .trace = trace, .filter = filter, .filter_count = filter_count,
+				 .is_counted = true };
+	model->phases = phases_new(trace_facts(trace)->start_ns, &model->totals, string_of, trace);
+	model->blocks = live_blocks_new(trace_stream_limit(trace));
+	model->fds = fd_model_new(string_of, trace);
+	map_model_init(&model->maps, trace_stream_limit(trace));
+	thread_model_init(&model->threads, trace);
+}
+
+void model_release(struct model *model)
+{
+	phases_free(model->phases);
+	live_blocks_free(model->blocks);
+	fd_model_free(model->fds);
+	map_model_release(&model->maps);
+	thread_model_release(&model->threads);
+	sample_series_release(&model->samples);
+	free(model->notices);
+}
+
+/* Events come in order of time, so the spans are walked once. */
+static bool is_in_filter(struct model *model, uint64_t time_ns)
+{
+	while (model->filter_next < model->filter_count &&
+	       model->filter[model->filter_next].end_ns <= time_ns)
+		model->filter_next++;
+	return model->filter_next < model->filter_count &&
+	       model->filter[model->filter_next].begin_ns <= time_ns;
+}
+
+static void count_stack(struct model *model, const struct lt_record *record)
+{
+	model->stack_event_count++;
+	model->stackless_count += !record->stack;
+}
+
+static void apply_heap(struct model *model, const struct lt_record *record, uint32_t stream)
+{
+	const struct heap_change *heap = &model->heap;
+
+	live_blocks_apply(model->blocks, record, stream, model->is_counted, &model->heap);
+	if (!heap->is_allocation)
+		return;
+	model->totals.alloc_count++;
+	model->totals.alloc_bytes += heap->added_bytes;
+	thread_model_of_stream(&model->threads, stream)->alloc_count++;
+	count_stack(model, record);
+}
+
+static void apply_map(struct model *model, const struct lt_record *record, uint32_t stream)
+{
+	const struct lt_ev_map *event = (const struct lt_ev_map *)record;
+	unsigned kind = LT_STATE_KIND(record->state);
+	uint32_t file = 0;
+
+	if (kind == LT_KIND_map && event->fd >= 0 && !(event->flags & MAP_ANONYMOUS)) {
+		file = fd_model_file_of(model->fds, event->fd);
+		if (!event->error && fd_model_file(model->fds, file)->is_regular)
+			model->totals.map_file_bytes += event->length_bytes;
+	}
+	model->totals.map_call_count += kind == LT_KIND_map || kind == LT_KIND_unmap ||
+					kind == LT_KIND_remap_end;
+	if (kind == LT_KIND_map)
+		count_stack(model, record);
+	map_model_apply(&model->maps, record, stream, file, model->is_counted);
+}
+
+static void apply_file(struct model *model, const struct lt_record *record)
+{
+	const struct io_access *access = &model->access;
+
+	model->has_access = fd_model_apply(model->fds, record, &model->access);
+	if (!model->has_access)
+		return;
+	if (LT_STATE_KIND(record->state) == LT_KIND_open) {
+		phases_note_open(model->phases, access->file,
+				 fd_model_file(model->fds, access->file)->file_bytes);
+	} else if (!access->is_write) {
+		model->totals.read_count += access->call_count;
+		model->totals.read_bytes += access->bytes;
+		model->totals.read_ns += access->duration_ns;
+	}
+}
+
+static void apply_thread(struct model *model, const struct lt_record *record, uint32_t stream)
+{
+	const struct lt_ev_thread_create *event = (const struct lt_ev_thread_create *)record;
+
+	thread_model_apply(&model->threads, record, stream);
+	if (LT_STATE_KIND(record->state) == LT_KIND_thread_create && !event->error)
+		model->totals.thread_create_count++;
+}
+
+static void apply_stats(struct model *model, const struct lt_ev_stream_stats *event)
+{
+	struct stream_totals *totals = &model->streams;
+
+	totals->event_count += event->event_count;
+	totals->lost_count += event->lost_count;
+	totals->wait_count += event->wait_count;
+	totals->wait_ns += event->wait_ns;
+	totals->passed_count += event->passed_count;
+	totals->lost_stack_count += event->lost_stack_count;
+	totals->stream_count++;
+}
+
+static void apply_process_call(struct model *model, const struct lt_ev_process_call *event)
+{
+	unsigned call = LT_STATE_AUX(event->head.state);
+
+	switch (call) {
+	case LT_process_call_exec:
+	case LT_process_call_exit:
+	case LT_process_call__exit:
+	case LT_process_call_quick_exit:
+	case LT_process_call_abort:
+		model->end = (struct process_end){ true, call, event->result, event->path };
+		return;
+	case LT_process_call_exec_failed:
+		model->end.is_seen = false;
+		return;
+	}
+}
+
+static void apply_notice(struct model *model, const struct lt_ev_notice *event)
+{
+	model->notices = report_grow(model->notices, &model->notice_capacity,
+				     model->notice_count + 1, sizeof(*model->notices));
+	model->notices[model->notice_count++] = (struct model_notice){
+		LT_STATE_AUX(event->head.state), event->value, event->text };
+}
+
+static void apply_system(struct model *model, const struct lt_record *record)
+{
+	switch (LT_STATE_KIND(record->state)) {
+	case LT_KIND_process_sample:
+	case LT_KIND_own_cost:
+		sample_series_apply(&model->samples, record);
+		return;
+	case LT_KIND_stream_stats:
+		apply_stats(model, (const struct lt_ev_stream_stats *)record);
+		return;
+	case LT_KIND_process_call:
+		apply_process_call(model, (const struct lt_ev_process_call *)record);
+		return;
+	case LT_KIND_notice:
+		apply_notice(model, (const struct lt_ev_notice *)record);
+		return;
+	}
+}
+
+void model_apply(struct model *model, const struct lt_record *record, uint32_t stream)
+{
+	unsigned kind = LT_STATE_KIND(record->state);
+
+	if (model->filter)
+		model->is_counted = is_in_filter(model, record->time);
+	model->has_access = false;
+	if (kind <= LT_KIND_realloc_end)
+		apply_heap(model, record, stream);
+	else if (kind >= LT_KIND_map && kind <= LT_KIND_map_seen)
+		apply_map(model, record, stream);
+	else if (kind >= LT_KIND_thread_create && kind <= LT_KIND_thread_sample)
+		apply_thread(model, record, stream);
+	else if (kind >= LT_KIND_open && kind <= LT_KIND_fd_seen)
+		apply_file(model, record);
+	else if (kind >= LT_KIND_phase_begin && kind <= LT_KIND_mark)
+		phases_apply(model->phases, record, stream);
+	else if (kind >= LT_KIND_process_sample)
+		apply_system(model, record);
+}

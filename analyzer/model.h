@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What several analyses need to know of the process at the time of an event: descriptors, live blocks,
+ * mappings, threads, phases. The model sees each event before the analyses do. One thread.
+ */
+#ifndef LLMTRACE_MODEL_H
+#define LLMTRACE_MODEL_H
+
+#include "fds.h"
+#include "live_blocks.h"
+#include "model_maps.h"
+#include "model_samples.h"
+#include "model_threads.h"
+#include "phases.h"
+#include "trace.h"
+
+/* Sums of stream_stats. */
+struct stream_totals {
+	uint64_t event_count, lost_count, wait_count, wait_ns, passed_count, lost_stack_count;
+	uint64_t stream_count;		/* streams that gave their totals */
+};
+
+/* A notice of the shim; text is a string id. */
+struct model_notice {
+	unsigned kind;			/* LT_notice_kind_ */
+	uint64_t value;
+	uint32_t text;
+};
+
+/* What a thread of the target did to its process last. */
+struct process_end {
+	bool is_seen;
+	unsigned call;			/* LT_process_call_exit, _exit, quick_exit, abort, exec */
+	int64_t result;
+	uint32_t path;
+};
+
+struct model {
+	struct trace *trace;
+	const struct phase_span *filter;	/* --phase; NULL: everything is counted */
+	size_t filter_count, filter_next;
+	bool is_counted;		/* this event lies in the phase that is looked at */
+
+	struct phase_counters totals;	/* with a filter, allocations are those that it lets through */
+	struct phases *phases;
+	struct live_blocks *blocks;
+	struct heap_change heap;	/* what the event did; valid for heap events */
+	struct fd_model *fds;
+	struct io_access access;	/* valid when has_access */
+	bool has_access;
+	struct map_model maps;
+	struct thread_model threads;
+	struct sample_series samples;
+	struct stream_totals streams;
+	struct process_end end;
+	struct model_notice *notices;
+	size_t notice_count, notice_capacity;
+	uint64_t stackless_count;	/* heap and mapping events without a call stack */
+	uint64_t stack_event_count;	/* the same with and without */
+};
+
+/* filter: spans in order of time that outlive the model, NULL for the whole run. */
+void model_init(struct model *model, struct trace *trace, const struct phase_span *filter,
+		size_t filter_count);
+void model_release(struct model *model);
+
+/* Brings the model up to date with one event. */
+void model_apply(struct model *model, const struct lt_record *record, uint32_t stream);
+
+#endif
