@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bench.py [--quick] [--only NAME]...: what llmtrace costs, beside its peers in the same run, as one table.
+
+Every figure is the median of interleaved rounds (5, with --quick 3). "Added" is the time under the tool
+less the time without. Prints what is missed; the exit code is 1 then."""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+from measure import Bench, BenchError, Table, printed, ratio_interval
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(TOP, "build")))
+HEAP_TOOLS = ("none", "llmtrace", "heaptrack-raw", "heaptrack")
+
+
+def report_json(bench, *sections):
+    done = subprocess.run([os.path.join(BUILD, "llmtrace-report"), "--json", *sections, bench.trace],
+                          capture_output=True, check=False)
+    if done.returncode not in (0, 3):
+        raise BenchError(f"llmtrace-report: {done.stderr.decode()}")
+    return json.loads(done.stdout)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def added(results, tool, name="wall_ns"):
+    return results[tool][name] - results["none"][name] if tool in results else None
+
+
+def shown(value, unit="ns"):
+    return "-" if value is None else f"{value:,.0f} {unit}"
+
+
+def peers(results, name="wall_ns"):
+    return ", ".join(f"{tool} {shown(added(results, tool, name))}"
+                     for tool in results if tool not in ("none", "llmtrace"))
+
+
+def bench_heap(bench, table, is_quick):
+    """A malloc+free pair by depth and number of stacks."""
+    pairs = 200000 if is_quick else 500000
+    for depth, stacks in ((12, 1), (12, 4096), (40, 1), (40, 4096)):
+        command = [bench.program("heap_pairs"), depth, stacks, pairs, 1]
+        results = bench.interleave(bench.tools(*HEAP_TOOLS), command, printed)
+        ours, raw = added(results, "llmtrace"), added(results, "heaptrack-raw")
+        is_met = (ours <= 350 if depth == 12 else True) and (raw is None or ours < raw)
+        budget = "<= 350 ns, < heaptrack --raw" if depth == 12 else "< heaptrack --raw"
+        table.add(f"malloc+free, depth {depth}, {stacks:,} stack{'s' if stacks > 1 else ''}", budget,
+                  shown(ours), peers(results), is_met)
+        cpu = {tool: (result["process_cpu_s"] - results["none"]["process_cpu_s"]) * 1e9 / pairs
+               for tool, result in results.items()}
+        table.add("   CPU time of all processes a pair", "then <= 280 ns", shown(cpu["llmtrace"]),
+                  ", ".join(f"{tool} {shown(value)}" for tool, value in cpu.items()
+                            if tool not in ("none", "llmtrace")))
+
+
+def bench_threads_heap(bench, table, is_quick):
+    """The same from 4 threads on 2 cores: thread CPU time, which has the hooks and not the writer."""
+    pairs = 400000 if is_quick else 1000000
+    costs = {}
+    for threads in (1, 4):
+        command = ["taskset", "-c", "0,1", bench.program("heap_pairs"), 12, 1, pairs, threads]
+        results = bench.interleave(["none", "llmtrace"], command, printed)
+        costs[threads] = added(results, "llmtrace", "thread_cpu_ns")
+        own_ns = report_json(bench, "--section", "threads")["trace"]["own_cpu_ns"]
+        say(f"   {threads} threads: {costs[threads]:.0f} ns a pair in hooks, writer {own_ns / pairs:.0f} ns")
+    table.add("4 threads on 2 cores, hooks a pair", "within 10% of 1 thread",
+              f"{shown(costs[4])}, 1 thread {shown(costs[1])}", f"writer {own_ns / pairs:.0f} ns a pair",
+              costs[4] <= 1.1 * costs[1])
+
+
+def bench_thread_churn(bench, table, is_quick):
+    command = [bench.program("thread_churn"), 1000 if is_quick else 4000]
+    results = bench.interleave(bench.tools("none", "llmtrace", "heaptrack-raw"), command, printed)
+    ours = added(results, "llmtrace") / 1000
+    table.add("thread created and joined", "<= 20 us", f"{ours:.1f} us",
+              f"native {results['none']['wall_ns'] / 1000:.1f} us; {peers(results)}", ours <= 20)
+
+
+def bench_reads(bench, table, is_quick):
+    path = os.path.join(bench.scratch, "data")
+    with open(path, "wb") as file:
+        file.write(os.urandom(1 << 20))
+    for size, budget in ((4096, 400), (65536, 1500)):
+        count = (20000 if is_quick else 100000) // (size // 4096)
+
+        def command(tool, size=size, count=count):
+            return [bench.program("cached_read"), path, size, count // 20 if tool == "strace" else count]
+        results = bench.interleave(bench.tools("none", "llmtrace", "strace"), command, printed)
+        ours = added(results, "llmtrace")
+        table.add(f"cached read of {size // 1024} KiB", f"<= {budget} ns", shown(ours),
+                  f"native {shown(results['none']['wall_ns'])}; {peers(results)}", ours <= budget)
+
+
+def report_speed(bench, event_count, rounds):
+    """@return events a second of llmtrace-report on bench.trace"""
+    times = []
+    for _ in range(rounds):
+        start = time.monotonic()
+        report_json(bench)
+        times.append(time.monotonic() - start)
+    return event_count / statistics.median(times)
+
+
+def heaptrack_speed(bench, event_count, rounds):
+    path = os.path.join(bench.scratch, "heaptrack.zst")
+    if not os.path.exists(path):
+        return None
+    times = []
+    for _ in range(rounds):
+        start = time.monotonic()
+        subprocess.run(["heaptrack_print", "-f", path], capture_output=True, check=True)
+        times.append(time.monotonic() - start)
+    return event_count / statistics.median(times)
+
+
+def bench_json(bench, table, is_quick):
+    """CPython with malloc for every object: the whole process; then the trace and the report."""
+    command = [os.path.realpath("/usr/bin/python3"), os.path.join(HERE, "json_work.py"), 12]
+    results = bench.interleave(bench.tools(*HEAP_TOOLS), command, printed, {"PYTHONMALLOC": "malloc"})
+    base = results["none"]
+    for name, title in (("process_wall_s", "wall"), ("process_cpu_s", "CPU")):
+        ours = results["llmtrace"][name] / base[name]
+        others = {tool: result[name] / base[name] for tool, result in results.items()
+                  if tool not in ("none", "llmtrace")}
+        is_met = ours < others["heaptrack-raw"] if others else None
+        table.add(f"CPython json, {title} of all processes", "< heaptrack --raw",
+                  f"{ours:.2f} x of {base[name]:.2f} s",
+                  ", ".join(f"{tool} {value:.2f} x" for tool, value in others.items()), is_met)
+    facts = report_json(bench, "--section", "phases")["trace"]
+    count, size = facts["event_count"], os.path.getsize(bench.trace)
+    table.add("trace size, CPython json", "<= 2.5 B an event",
+              f"{size / count:.2f} B, {count / 1e6:.2f} M events, {facts['lost_event_count']} lost", "",
+              size / count <= 2.5)
+    ours = report_speed(bench, count, bench.rounds)
+    theirs = heaptrack_speed(bench, count, 1 if is_quick else 3)
+    is_met = ours >= 20e6 and (theirs is None or ours >= 3 * theirs)
+    table.add("report, CPython json", ">= 20 M events/s, 3 x heaptrack_print",
+              f"{ours / 1e6:.1f} M events/s",
+              "-" if theirs is None else f"heaptrack_print {theirs / 1e6:.2f} M events/s", is_met)
+
+
+def engine_command(tokens):
+    return [os.path.join(BUILD, "llama_run"), "-m", os.path.join(BUILD, "models", "tiny-q8_0.gguf"),
+            "-n", tokens, "-t", 2]
+
+
+def tokens_per_s(sample):
+    return float(re.search(r"generation ([0-9.]+) t/s", sample.err)[1])
+
+
+def bench_engine(bench, table, is_quick):
+    """Pairs, the order changing, until the interval is within 1% or 60 pairs are done."""
+    pair_limit = 12 if is_quick else 60
+    command = engine_command(200 if is_quick else 400)
+    ratios, native = [], []
+    mean, low, high = 0.0, 0.0, 9.0
+    while len(ratios) < pair_limit and (len(ratios) < 5 or high - low > 0.02):
+        order = ["none", "llmtrace"] if len(ratios) % 2 else ["llmtrace", "none"]
+        speed = {tool: tokens_per_s(bench.run(tool, command)) for tool in order}
+        ratios.append(speed["llmtrace"] / speed["none"])
+        native.append(speed["none"])
+        mean, low, high = ratio_interval(ratios)
+    table.add("llama.cpp tokens/s, traced against not", "interval not below 0.99",
+              f"{mean:.4f} [{low:.4f}, {high:.4f}], {len(ratios)} pairs",
+              f"native {statistics.median(native):.0f} t/s", low >= 0.99)
+    share = own_share_in_decode(bench)
+    table.add("   own CPU time in decode", "<= 0.5% of the target's", f"{share * 100:.2f}% (writer)", "",
+              share <= 0.005)
+    facts = report_json(bench, "--section", "phases")["trace"]
+    count, size = facts["event_count"], os.path.getsize(bench.trace)
+    table.add("trace size, llama.cpp", "<= 2.5 B an event",
+              f"{size / count:.2f} B, {count:,} events, {facts['lost_event_count']} lost", "",
+              size / count <= 2.5)
+
+
+def own_share_in_decode(bench):
+    """The writer's CPU time over the target's, between samples inside the decodes."""
+    done = subprocess.run([os.path.join(BUILD, "llmtrace-report"), "dump", bench.trace],
+                          capture_output=True, check=True)
+    own, target, decodes = [], [], []
+    for line in done.stdout.decode(errors="replace").splitlines():
+        time_ns, _, name, rest = (line + " ").split(" ", 3)
+        if name == "own_cost":
+            own.append((int(time_ns), int(re.search(r"cpu_ns=(\d+)", rest)[1])))
+        elif name == "process_sample":
+            user, system = re.search(r"user_cpu_ns=(\d+) system_cpu_ns=(\d+)", rest).groups()
+            target.append((int(time_ns), int(user) + int(system)))
+        elif name == "phase_begin" and "aux=llama_decode" in rest:
+            decodes.append(int(time_ns))
+
+    def inside(samples):
+        values = [value for time_ns, value in samples if decodes[0] <= time_ns <= decodes[-1]]
+        return values[-1] - values[0] if len(values) > 1 else 0
+    target_ns = inside(target)
+    if not target_ns:
+        raise BenchError("no samples inside the decodes")
+    return inside(own) / max(target_ns - inside(own), 1)
+
+
+CASES = {"heap": bench_heap, "threads-heap": bench_threads_heap, "threads": bench_thread_churn,
+         "reads": bench_reads, "json": bench_json, "engine": bench_engine}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="3 rounds, fewer calls: under 3 minutes")
+    parser.add_argument("--only", action="append", choices=CASES, help="these cases only")
+    request = parser.parse_args()
+    bench = Bench(TOP, BUILD, 3 if request.quick else 5)
+    table = Table()
+    try:
+        for name in request.only or CASES:
+            start = time.monotonic()
+            CASES[name](bench, table, request.quick)
+            say(f"{name}: {time.monotonic() - start:.0f} s")
+    except BenchError as why:
+        print(f"bench.py: {why}", file=sys.stderr)
+        return 2
+    finally:
+        bench.close()
+    if not bench.has_heaptrack or not bench.has_strace:
+        say("heaptrack or strace is not installed: no peer to compare with (tests/setup.sh bench)")
+    cpus = os.sched_getaffinity(0)
+    print(f"medians of {bench.rounds} interleaved rounds, {len(cpus)} CPUs; added to the target:\n")
+    print(table.text())
+    return 1 if any(row[4] == "MISSED" for row in table.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
