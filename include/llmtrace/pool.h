@@ -66,7 +66,8 @@ struct lt_pool_header {
 /* The lap of a position: never 0, so that fresh memory is not taken for a record. */
 #define LT_LAP(position) ((uint8_t)((position) / LT_RING_SLOTS % 255 + 1))
 
-enum lt_ring_state { LT_RING_FREE = 0, LT_RING_IN_USE = 1, LT_RING_ENDED = 2 };
+/* TAKEN: a thread is filling in the fields of its new ring. */
+enum lt_ring_state { LT_RING_FREE = 0, LT_RING_IN_USE = 1, LT_RING_TAKEN = 2 };
 
 /*
  * A run of small calls that is still open (see event io_run). event.count is written last on every
@@ -77,7 +78,7 @@ enum lt_ring_state { LT_RING_FREE = 0, LT_RING_IN_USE = 1, LT_RING_ENDED = 2 };
 struct lt_open_run {
 	uint64_t flush_position;
 	uint64_t begin;			/* ticks: begin of the first call */
-	uint64_t next_offset_bytes;	/* position after the last call, when known */
+	uint64_t stream_state;		/* io_runs.h: where the stream stood after the last call */
 	uint64_t site_addr[8];		/* return addresses of the sites in event.site_stack */
 	struct lt_ev_io_run event;
 };

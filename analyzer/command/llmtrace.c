@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llmtrace: the command in front of the shim. `run` sets the variables and becomes the traced program, so that nothing of ours stands
+ * between a shell and its child: exit code, signals, terminal and pid are the program's own.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "llmtrace/version.h"
+#include "preload_check.h"
+
+#define EXIT_USAGE 2
+
+static int usage_error(const char *what, const char *detail)
+{
+	fprintf(stderr, "llmtrace: %s%s (see llmtrace --help)\n", what, detail);
+	return EXIT_USAGE;
+}
+
+static void print_help(void)
+{
+	printf("usage: llmtrace run [options] [--] COMMAND [ARGUMENT...]\n"
+	       "Runs COMMAND and records its heap, mappings, threads, file reads and engine phases.\n"
+	       "Read the trace with llmtrace-report.\n\n"
+	       "  -o, --output FILE   trace file (LLMTRACE_OUTPUT)\n"
+	       "  -e, --events LIST   groups to record (LLMTRACE_EVENTS)\n"
+	       "  -s, --stacks N      frames of a call stack (LLMTRACE_STACKS)\n"
+	       "  -f, --follow MODE   programs that COMMAND starts (LLMTRACE_FOLLOW)\n"
+	       "  -h, --help          this text\n"
+	       "      --version       the version\n\n"
+	       "Variables, for use with LD_PRELOAD=%s alone:\n", "libllmtrace.so");
+#define LT_OPTION(field, variable, value, help) \
+	printf("  %-16s %s\n  %-16s default: %s\n", variable, help, "", value[0] ? value : "none");
+#include "llmtrace/options.def"
+#undef LT_OPTION
+}
+
+/* ---- finding the shim ---- */
+
+/* The shim lies beside this program (build folder), or in ../lib/llmtrace of an installation. */
+static bool find_shim(char *buffer, size_t bytes)
+{
+	static const char *const places[] = { "", "../lib/llmtrace/" };
+	char exe[PATH_MAX], place[PATH_MAX * 2];
+	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	exe[length > 0 ? length : 0] = '\0';
+	slash = strrchr(exe, '/');
+	if (!slash)
+		return false;
+	slash[1] = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char real[PATH_MAX];
+
+		snprintf(place, sizeof(place), "%s%slibllmtrace.so", exe, places[i]);
+		if (!realpath(place, real) || strlen(real) >= bytes)
+			continue;
+		strcpy(buffer, real);
+		return true;
+	}
+	return false;
+}
+
+static int set_preload(void)
+{
+	const char *before = getenv("LD_PRELOAD");
+	char shim[PATH_MAX], *value;
+
+	if (!find_shim(shim, sizeof(shim)))
+		return usage_error("libllmtrace.so is neither beside this program nor in ../lib/llmtrace", "");
+	if (strpbrk(shim, " :"))
+		return usage_error("LD_PRELOAD cannot hold a path with a blank or a colon: move llmtrace away from ", shim);
+	if (asprintf(&value, "%s%s%s", shim, before && *before ? ":" : "", before ? before : "") < 0)
+		return usage_error("no memory", "");
+	setenv("LD_PRELOAD", value, 1);
+	free(value);
+	return 0;
+}
+
+/* ---- run ---- */
+static const struct option run_options[] = {
+	{ "output", required_argument, NULL, 'o' },
+	{ "events", required_argument, NULL, 'e' },
+	{ "stacks", required_argument, NULL, 's' },
+	{ "follow", required_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char *variable_of(int option)
+{
+	switch (option) {
+	case 'o':
+		return "LLMTRACE_OUTPUT";
+	case 'e':
+		return "LLMTRACE_EVENTS";
+	case 's':
+		return "LLMTRACE_STACKS";
+	case 'f':
+		return "LLMTRACE_FOLLOW";
+	default:
+		return NULL;
+	}
+}
+
+static int become(char **command)
+{
+	char problem[512];
+	int error = set_preload();
+
+	if (error)
+		return error;
+	if (!preload_check(command[0], problem, sizeof(problem))) {
+		fprintf(stderr, "llmtrace: cannot trace %s: %s\n", command[0], problem);
+		return EXIT_USAGE;
+	}
+	execvp(command[0], command);
+	fprintf(stderr, "llmtrace: cannot run %s: %s\n", command[0], strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}
+
+static int run(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+o:e:s:f:h", run_options, NULL)) != -1) {
+		const char *variable = variable_of(option);
+
+		if (option == 'h') {
+			print_help();
+			return 0;
+		}
+		if (!variable)
+			return EXIT_USAGE;
+		setenv(variable, optarg, 1);
+	}
+	if (optind == argc)
+		return usage_error("run needs a command", "");
+	return become(argv + optind);
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(verb, "run"))
+		return run(argc - 1, argv + 1);
+	if (!strcmp(verb, "--version")) {
+		printf("llmtrace %s\n", LLMTRACE_VERSION);
+		return 0;
+	}
+	if (!strcmp(verb, "--help") || !strcmp(verb, "-h") || !strcmp(verb, "help")) {
+		print_help();
+		return 0;
+	}
+	if (!strcmp(verb, "attach") || !strcmp(verb, "doctor"))
+		return usage_error("this version has no command ", verb);
+	return *verb ? usage_error("unknown command ", verb) : usage_error("a command is missing: llmtrace run COMMAND", "");
+}
