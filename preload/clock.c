@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Clock choice and the map from ticks to ns; see clock.h. */
+#include "clock.h"
+
+#include <time.h>
+
+bool clock_is_ticking;
+
+uint64_t clock_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void clock_init(void)
+{
+	clock_is_ticking = arch_has_steady_ticks();
+}
+
+struct lt_clock_pair clock_read_pair(void)
+{
+	struct lt_clock_pair best = { 0, 0 };
+	uint64_t best_window = UINT64_MAX;
+
+	if (!clock_is_ticking) {
+		best.ticks = best.ns = clock_monotonic_ns();
+		return best;
+	}
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = arch_ticks_after();
+		uint64_t ns = clock_monotonic_ns();
+		uint64_t after = arch_ticks_after();
+
+		if (after - before < best_window) {
+			best_window = after - before;
+			best.ticks = before + best_window / 2;
+			best.ns = ns;
+		}
+	}
+	return best;
+}
+
+/* ns for a tick, as 32.32 fixed point, rounded down: so a segment never ends past the next one's begin. */
+static uint64_t rate_between(const struct lt_clock_pair *from, const struct lt_clock_pair *to)
+{
+	if (to->ticks == from->ticks)
+		return (uint64_t)1 << 32;
+	return (uint64_t)(((unsigned __int128)(to->ns - from->ns) << 32) / (to->ticks - from->ticks));
+}
+
+void clock_map_add(struct clock_map *map, struct lt_clock_pair pair)
+{
+	if (map->count == 0) {
+		map->first = map->segment_start = pair;
+		map->rate = map->segment_rate = rate_between(&pair, &pair);
+	} else {
+		const struct lt_clock_pair *last = &map->pairs[(map->count - 1) % CLOCK_HISTORY];
+
+		if (pair.ticks <= last->ticks || pair.ns <= last->ns)
+			return;
+		map->segment_start = *last;
+		map->segment_ticks = pair.ticks - last->ticks;
+		map->segment_rate = rate_between(last, &pair);
+		map->rate = rate_between(&map->first, &pair);
+	}
+	map->pairs[map->count++ % CLOCK_HISTORY] = pair;
+}
+
+uint64_t clock_map_old_ns(const struct clock_map *map, uint64_t ticks)
+{
+	uint32_t oldest = map->count > CLOCK_HISTORY ? map->count - CLOCK_HISTORY : 0;
+	const struct lt_clock_pair *to = &map->pairs[(map->count - 1) % CLOCK_HISTORY];
+	const struct lt_clock_pair *from = to;
+
+	for (uint32_t i = map->count - 1; i > oldest; i--) {
+		to = &map->pairs[i % CLOCK_HISTORY];
+		from = &map->pairs[(i - 1) % CLOCK_HISTORY];
+		if (ticks >= from->ticks)
+			break;
+	}
+	if (ticks >= from->ticks)
+		return from->ns + (uint64_t)((unsigned __int128)(ticks - from->ticks) * rate_between(from, to) >> 32);
+	return from->ns - (uint64_t)((unsigned __int128)(from->ticks - ticks) * rate_between(from, to) >> 32);
+}

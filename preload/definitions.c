@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Definitions of the trace; see definitions.h. A full buffer of rows is handed to the writer at once, so one row may be as long as
+ * the longest string or stack and the number of rows has no limit.
+ */
+#include "definitions.h"
+
+#include <string.h>
+
+#include "function_names.h"
+#include "intern.h"
+#include "llmtrace/events.h"
+#include "llmtrace/wire.h"
+#include "sys.h"
+#include "trace_file.h"
+
+#define ROWS_BYTES (1u << 20)
+#define ROW_MAX_BYTES 16384u
+
+static uint8_t *rows;
+static struct lt_wire_out out;
+static uint32_t row_count;
+static uint32_t next_stack = 1, next_string = 1;
+static uint32_t modules_done;		/* definitions written for modules 1..modules_done */
+static uint8_t *module_end_done;	/* bit by module */
+
+#define MODULE_BITS 4096u
+
+bool definitions_init(void)
+{
+	rows = sys_memory(ROWS_BYTES);
+	module_end_done = sys_memory(MODULE_BITS / 8);
+	out = (struct lt_wire_out){ rows, rows ? rows + ROWS_BYTES : NULL, false };
+	return rows && module_end_done;
+}
+
+bool definitions_take(const uint8_t **ret_rows, size_t *ret_bytes, uint32_t *ret_count)
+{
+	*ret_rows = rows;
+	*ret_bytes = (size_t)(out.at - rows);
+	*ret_count = row_count;
+	out.at = rows;
+	row_count = 0;
+	return *ret_count;
+}
+
+/* A row is built apart, since its length stands before it. */
+struct row {
+	uint8_t bytes[ROW_MAX_BYTES];
+	struct lt_wire_out out;
+};
+
+static void row_begin(struct row *row)
+{
+	row->out = (struct lt_wire_out){ row->bytes, row->bytes + sizeof(row->bytes), false };
+}
+
+static void row_end(struct row *row, unsigned kind)
+{
+	size_t length = (size_t)(row->out.at - row->bytes);
+
+	if (row->out.is_bad)
+		return;
+	if ((size_t)(out.end - out.at) < length + 2 * LT_VARINT_MAX_BYTES)
+		trace_file_write_definitions(0);
+	lt_put_varint(&out, kind);
+	lt_put_varint(&out, length);
+	lt_put_bytes(&out, row->bytes, length);
+	row_count++;
+}
+
+void definitions_meta(const char *key, const char *value, size_t length)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_text(&row.out, key, strlen(key));
+	lt_put_text(&row.out, value, length < ROW_MAX_BYTES / 2 ? length : ROW_MAX_BYTES / 2);
+	row_end(&row, LT_KIND_meta);
+}
+
+void definitions_stream(uint32_t stream, uint32_t tid, uint64_t start_ns)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, stream);
+	lt_put_varint(&row.out, tid);
+	lt_put_varint(&row.out, start_ns);
+	row_end(&row, LT_KIND_stream);
+}
+
+void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_bytes, const char *name, size_t length)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, module);
+	lt_put_varint(&row.out, start_offset);
+	lt_put_varint(&row.out, size_bytes);
+	lt_put_text(&row.out, name, length);
+	row_end(&row, LT_KIND_symbol);
+}
+
+static void put_module(const struct module *module)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, module->id);
+	lt_put_varint(&row.out, module->load_bias);
+	lt_put_varint(&row.out, module->start);
+	lt_put_varint(&row.out, module->end);
+	lt_put_varint(&row.out, module->first_generation);
+	lt_put_varint(&row.out, module->time_ns);
+	lt_put_text(&row.out, module->build_id, module->build_id_bytes);
+	lt_put_text(&row.out, module->path, strlen(module->path));
+	row_end(&row, LT_KIND_module);
+}
+
+static void put_module_end(const struct module *module)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, module->id);
+	lt_put_varint(&row.out, module->last_generation);
+	lt_put_varint(&row.out, module->end_ns);
+	row_end(&row, LT_KIND_module_end);
+}
+
+void definitions_modules(void)
+{
+	const struct module *module;
+
+	while ((module = modules_at(modules_done))) {
+		put_module(module);
+		modules_done++;
+	}
+	for (uint32_t i = 0; i < modules_done && i < MODULE_BITS; i++) {
+		module = modules_at(i);
+		if (module->last_generation == UINT32_MAX || module_end_done[i / 8] & 1u << i % 8)
+			continue;
+		put_module_end(module);
+		module_end_done[i / 8] |= (uint8_t)(1u << i % 8);
+	}
+}
+
+static const struct module *find_module(uint64_t addr, uint32_t generation)
+{
+	const struct module *module = modules_find(addr, generation);
+
+	if (!module) {
+		modules_refresh();
+		module = modules_find(addr, generation);
+	}
+	if (module && module->id > modules_done)
+		definitions_modules();
+	return module;
+}
+
+static void put_frame(struct lt_wire_out *frames, uint64_t addr, uint32_t generation)
+{
+	const struct module *module = find_module(addr, generation);
+
+	lt_put_varint(frames, module ? module->id : 0);
+	lt_put_varint(frames, module ? addr - module->load_bias : addr);
+	if (module)
+		function_names_want(module->id, addr - module->load_bias);
+}
+
+static void put_stack(const struct lt_intern_entry *entry)
+{
+	uint8_t bytes[LT_STACK_MAX_DEPTH * 2 * LT_VARINT_MAX_BYTES];
+	struct lt_wire_out frames = { bytes, bytes + sizeof(bytes), false };
+	struct row row;
+
+	for (uint32_t i = 0; i < entry->length / 8; i++) {
+		uint64_t addr;
+
+		memcpy(&addr, &entry->data[i * 8], 8);
+		put_frame(&frames, addr, entry->generation);
+	}
+	row_begin(&row);
+	lt_put_varint(&row.out, entry->file_id);
+	lt_put_varint(&row.out, !!(entry->generation & LT_STACK_IS_TRUNCATED));
+	lt_put_text(&row.out, bytes, (size_t)(frames.at - bytes));
+	row_end(&row, LT_KIND_stack);
+}
+
+static void put_string(const struct lt_intern_entry *entry)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, entry->file_id);
+	lt_put_text(&row.out, entry->data, entry->length);
+	row_end(&row, LT_KIND_string);
+}
+
+static void put_entry(const struct lt_intern_entry *entry)
+{
+	if (entry->state == LT_INTERN_STACK)
+		put_stack(entry);
+	else
+		put_string(entry);
+}
+
+uint32_t definitions_id(uint32_t intern_id)
+{
+	struct lt_intern_entry *entry;
+
+	if (!intern_id)
+		return 0;
+	entry = intern_entry(intern_id);
+	if (__builtin_expect(!entry->file_id, 0)) {
+		uint32_t id = entry->state == LT_INTERN_STACK ? next_stack++ : next_string++;
+
+		entry->file_id = id;
+		put_entry(entry);
+	}
+	return entry->file_id;
+}
+
+static void repeat_entry(const struct lt_intern_entry *entry)
+{
+	if (entry->file_id && !(entry->state & LT_INTERN_IS_DUPLICATE))
+		put_entry(entry);
+}
+
+void definitions_repeat(void)
+{
+	modules_done = 0;
+	memset(module_end_done, 0, MODULE_BITS / 8);
+	definitions_modules();
+	intern_for_each(repeat_entry);
+	function_names_repeat();
+}

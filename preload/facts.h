@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Facts about machine, process and recording, as meta definitions. Start-up only. */
+#ifndef LLMTRACE_FACTS_H
+#define LLMTRACE_FACTS_H
+
+/* Machine and process: what /proc and the kernel say. */
+void facts_add(void);
+
+/* How we record: the stack method or why it is missing, the clock, where the rings are. */
+void facts_add_recording(const char *no_stacks_reason);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Names and sizes of files that were opened; see file_facts.h. */
+#include "file_facts.h"
+
+#include <errno.h>
+
+#include "hook.h"
+#include "sys.h"
+#include "text.h"
+
+/* Small, for alternate signal stacks: a longer name is kept as the target gave it. */
+#define PATH_BUFFER_BYTES 1024
+
+uint32_t file_path_of(int fd, const char *fallback)
+{
+	char link[64];
+	char path[PATH_BUFFER_BYTES];
+	long length;
+
+	/* a thread may have a table of descriptors of its own */
+	text_format(link, sizeof(link), "/proc/thread-self/fd/%u", (uint64_t)(unsigned)fd);
+	length = sys_readlink(link, path, sizeof(path));
+	if (length <= 0 || length == (long)sizeof(path))
+		return hook_string(fallback);
+	return intern_text(path, (size_t)length);
+}
+
+uint32_t file_path_given(const char *path, int error)
+{
+	return error == EFAULT ? 0 : hook_string(path);
+}
+
+struct file_facts file_facts_of(int fd, const char *path)
+{
+	struct file_facts facts = { 0 };
+	struct stat stat;
+
+	facts.path = path && path[0] == '/' ? hook_string(path) : file_path_of(fd, path);
+	if (sys_fstat(fd, &stat) < 0)
+		return facts;
+	facts.file_bytes = (uint64_t)stat.st_size;
+	facts.device = stat.st_dev;
+	facts.inode = stat.st_ino;
+	facts.file_mode = stat.st_mode;
+	facts.block_bytes = (uint32_t)stat.st_blksize;
+	return facts;
+}
+
+struct file_facts file_facts_of_failed(const char *path, int error)
+{
+	return (struct file_facts){ .path = file_path_given(path, error) };
+}

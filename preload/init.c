@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start of recording. The constructor runs before those of all other libraries (-z initfirst) and reads top-down: resolve, decide,
+ * open the trace, set up, switch on. When something is missing the target goes on untraced, after one line.
+ */
+#include "init.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "clock.h"
+#include "facts.h"
+#include "hook.h"
+#include "hook_threads.h"
+#include "identity.h"
+#include "intern.h"
+#include "modules.h"
+#include "options.h"
+#include "pool.h"
+#include "proc_samples.h"
+#include "real.h"
+#include "sys.h"
+#include "text.h"
+#include "trace_file.h"
+#include "writer.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+int init_pid;
+
+/* LLMTRACE_FOLLOW=0: programs that a traced process starts are not traced. A traced process has a pool of its own. */
+static bool is_descendant_of_traced(void)
+{
+	int pid = identity_get()->pid;
+
+	for (int depth = 0; depth < 64 && pid > 1; depth++) {
+		char path[64], line[1024];
+		const char *word;
+		uint64_t start = identity_start_ticks(pid);
+
+		text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)pid, start);
+		if (SYS_CALL(faccessat, AT_FDCWD, path, 0, 0, 0, 0) == 0)
+			return true;
+		text_format(path, sizeof(path), "/proc/%u/stat", (uint64_t)pid);
+		if (text_read_file(path, line, sizeof(line)) <= 0)
+			return false;
+		word = text_last(line, ')');
+		word = word ? text_next_word(word) : NULL;
+		word = word ? text_next_word(word) : NULL;
+		pid = word ? (int)text_number(word, 10) : 0;
+	}
+	return false;
+}
+
+static bool is_wanted(void)
+{
+	if (getauxval(AT_SECURE))
+		return false;
+	return strcmp(options_get()->follow, "0") || !is_descendant_of_traced();
+}
+
+/* The switch lies in a page that forked children find zeroed: they are off before their first instruction. */
+static struct hook_switch *make_switch(void)
+{
+	struct hook_switch *page = sys_memory(4096);
+
+	if (!page || sys_madvise(page, 4096, MADV_WIPEONFORK) < 0)
+		return NULL;
+	return page;
+}
+
+static const char *set_up(void)
+{
+	const struct options *options = options_get();
+	const char *name;
+	int error = trace_file_open(options->output, &name);
+
+	if (error) {
+		char number[16];
+
+		text_format(number, sizeof(number), "%u", (uint64_t)-error);
+		options_say("cannot write %s (errno %s): not recording; set LLMTRACE_OUTPUT to a place that can be written",
+			    name, number);
+		return "";
+	}
+	if (!pool_init(trace_file_path()))
+		return "no memory for the rings: not recording";
+	pool_header->groups = options->groups;
+	if (!writer_prepare() || !intern_make_room())
+		return "no memory for the writer: not recording";
+	return NULL;
+}
+
+static void record_start(void)
+{
+	const char *no_stacks = stack_init(options_get()->stack_depth);
+
+	modules_refresh();
+	facts_add();
+	facts_add_recording(no_stacks);
+	if (options_get()->groups & LT_GROUP_maps)
+		proc_sample_maps(LT_seen_at_start);
+	if (options_get()->groups & LT_GROUP_files)
+		proc_sample_fds(LT_seen_at_start);
+	proc_sample_process(LT_seen_at_start);
+}
+
+/*
+ * Registered before the loader registers its own end, so it runs after every destructor; the status is that of exit.
+ */
+static void at_exit(int status, void *argument)
+{
+	struct hook_scope scope;
+
+	(void)argument;
+	if (hook_enter(&scope, LT_GROUP_system, HOOK_CALLER())) {
+		HOOK_EMIT(&scope, process_call, LT_process_call_exit, clock_after(), 0, event->result = status;
+			  event->duration_ns = 0; event->path = 0; event->reserved = 0);
+		hook_leave(&scope);
+	}
+	writer_close();
+}
+
+static void start(char **envp)
+{
+	struct hook_switch *page;
+	const char *problem;
+
+	options_init(envp);
+	identity_init();
+	init_pid = identity_get()->pid;
+	clock_init();
+	if (!is_wanted())
+		return;
+	if (options_get()->mistake)
+		options_say("%s has a value that is not understood: using its default%s", options_get()->mistake, "");
+	page = make_switch();
+	problem = page ? set_up() : "the kernel has no MADV_WIPEONFORK (Linux 4.14): not recording";
+	if (problem) {
+		if (problem[0])
+			options_say("%s%s", problem, "");
+		return;
+	}
+	record_start();
+	threads_init();
+	if (!writer_start()) {
+		options_say("no thread for the writer: not recording%s%s", "", "");
+		return;
+	}
+	on_exit(at_exit, NULL);
+	hook_switch = page;
+	__atomic_store_n(&page->groups, options_get()->groups, __ATOMIC_RELEASE);
+}
+
+__attribute__((constructor)) static void init(int argc, char **argv, char **envp)
+{
+	struct hook_scope *outer = hook_own_begin();
+
+	(void)argc;
+	(void)argv;
+	real_resolve();
+	start(envp);
+	hook_own_end(outer);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The options; see options.h. Start-up only. */
+#include "options.h"
+
+#include <string.h>
+
+#include "hook.h"
+#include "sys.h"
+#include "text.h"
+
+static struct options options = {
+#define LT_OPTION(field, variable, value, help) .field = value,
+#include "llmtrace/options.def"
+#undef LT_OPTION
+};
+
+const struct options *options_get(void)
+{
+	return &options;
+}
+
+static const struct {
+	const char *name;
+	uint32_t group;
+} groups[] = {
+	{ "heap", LT_GROUP_heap },	 { "maps", LT_GROUP_maps },   { "threads", LT_GROUP_threads },
+	{ "files", LT_GROUP_files },	 { "phases", LT_GROUP_phases }, { "faults", LT_GROUP_faults },
+	{ "gpu", LT_GROUP_gpu },	 { "system", LT_GROUP_system },
+	{ "all", LT_GROUP_heap | LT_GROUP_maps | LT_GROUP_threads | LT_GROUP_files | LT_GROUP_phases },
+};
+
+/* @return the bits of one name of the list, 0 for one that is not known. */
+static uint32_t group_bits(const char *name, size_t length)
+{
+	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (strlen(groups[i].name) == length && !memcmp(groups[i].name, name, length))
+			return groups[i].group;
+	return 0;
+}
+
+static void parse_events(void)
+{
+	const char *at = options.events;
+
+	options.groups = LT_GROUP_system;
+	while (*at) {
+		size_t length = strcspn(at, ",");
+		uint32_t bits = group_bits(at, length);
+
+		if (!bits)
+			options.mistake = "LLMTRACE_EVENTS";
+		options.groups |= bits;
+		at += length + (at[length] == ',');
+	}
+	if (options.mistake)
+		options.groups = LT_GROUP_system | group_bits("all", 3);
+}
+
+static void parse_stacks(void)
+{
+	bool is_number = options.stacks[0] >= '0' && options.stacks[0] <= '9';
+
+	if (!is_number)
+		options.mistake = "LLMTRACE_STACKS";
+	options.stack_depth = is_number ? (unsigned)text_number(options.stacks, 10) : 64;
+	if (options.stack_depth < 1)
+		options.stack_depth = 1;
+	if (options.stack_depth > LT_STACK_MAX_DEPTH)
+		options.stack_depth = LT_STACK_MAX_DEPTH;
+}
+
+void options_init(char **envp)
+{
+	for (; envp && *envp; envp++) {
+		const char *value;
+
+#define LT_OPTION(field, variable, standard, help)				\
+		if (text_has_prefix(*envp, variable "=", &value) && *value)	\
+			options.field = value;
+#include "llmtrace/options.def"
+#undef LT_OPTION
+	}
+	parse_events();
+	parse_stacks();
+	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0"))
+		options.mistake = "LLMTRACE_FOLLOW";
+}
+
+void options_say(const char *format, const char *a, const char *b)
+{
+	char line[LT_PATH_BYTES + 256];
+	size_t length = text_copy(line, sizeof(line), "llmtrace: ");
+	long fd = 2;
+
+	length += text_format(line + length, sizeof(line) - length - 1, format, a, b);
+	line[length++] = '\n';
+	if (options.log[0]) {
+		fd = sys_open(options.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			fd = 2;
+	}
+	sys_write((int)fd, line, length);
+	if (fd != 2)
+		sys_close((int)fd);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool file from the shim's side; see pool.h. Space is allocated before it is mapped, so a full file system
+ * shows here as an error and never as SIGBUS in a hook.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "clock.h"
+#include "identity.h"
+#include "own_fds.h"
+#include "sys.h"
+#include "text.h"
+
+#define RINGS_PER_EXTENT 8u
+#define FREE_RINGS_MIN 4u
+#define SHM_ROOM_BYTES (64u << 20)
+#define POOL_MEMORY_BYTES ((sizeof(struct lt_pool_header) + 4095u) & ~4095u)
+
+struct lt_pool_header *pool_header;
+uint64_t pool_refused_count;
+
+static char path[LT_PATH_BYTES];
+static int handle = -1;
+static uint64_t file_bytes;
+static uint32_t grow_lock;
+static uint32_t next_stream = 2;	/* 1 is the writer's own */
+static struct lt_ring *ring_extents[LT_EXTENT_MAX];
+static uint32_t ring_extent_count;
+
+const char *pool_path(void)
+{
+	return path;
+}
+
+uint64_t pool_bytes(void)
+{
+	return file_bytes;
+}
+
+static void *map_more(uint64_t bytes)
+{
+	void *addr;
+
+	if (handle < 0) {
+		addr = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	} else {
+		if (sys_fallocate(own_fd_number(handle), file_bytes, bytes) < 0)
+			return NULL;
+		addr = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			       own_fd_number(handle), file_bytes);
+	}
+	return addr;
+}
+
+static bool has_room(const char *folder)
+{
+	struct statfs stat;
+
+	return SYS_CALL(statfs, folder, &stat, 0, 0, 0, 0) == 0 &&
+	       (uint64_t)stat.f_bavail * (uint64_t)stat.f_bsize >= SHM_ROOM_BYTES;
+}
+
+static bool open_file(void)
+{
+	long opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (opened == -EEXIST && sys_unlink(path) == 0)	/* an earlier program of this very process */
+		opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (opened < 0)
+		return false;
+	handle = own_fd_adopt((int)opened);
+	return handle >= 0;
+}
+
+static bool try_place(void)
+{
+	if (!open_file())
+		return false;
+	pool_header = map_more(POOL_MEMORY_BYTES);
+	if (pool_header)
+		return true;
+	own_fd_close(handle);
+	sys_unlink(path);
+	handle = -1;
+	return false;
+}
+
+static bool place(const char *trace_path)
+{
+	const struct identity *self = identity_get();
+
+	if (has_room("/dev/shm")) {
+		text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", self->pid,
+			    self->start_ticks);
+		if (try_place())
+			return true;
+	}
+	if (trace_path[0]) {
+		text_format(path, sizeof(path), "%s.%u.pool", trace_path, (uint64_t)self->pid);
+		if (try_place())
+			return true;
+	}
+	path[0] = '\0';
+	pool_header = map_more(POOL_MEMORY_BYTES);
+	return pool_header;
+}
+
+bool pool_init(const char *trace_path)
+{
+	const struct identity *self = identity_get();
+
+	if (!place(trace_path))
+		return false;
+	file_bytes = POOL_MEMORY_BYTES;
+	pool_header->version = LT_POOL_VERSION;
+	pool_header->header_bytes = sizeof(*pool_header);
+	pool_header->pid = (uint32_t)self->pid;
+	pool_header->process_start_ticks = self->start_ticks;
+	memcpy(pool_header->boot_id, self->boot_id, sizeof(pool_header->boot_id));
+	text_copy(pool_header->trace_path, sizeof(pool_header->trace_path), trace_path);
+	memcpy(pool_header->magic, LT_POOL_MAGIC, sizeof(pool_header->magic));
+	return true;
+}
+
+void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
+{
+	struct lt_extent *extent;
+	void *addr = NULL;
+
+	if (__atomic_exchange_n(&grow_lock, 1, __ATOMIC_ACQUIRE))
+		return NULL;
+	if (pool_header->extent_count < LT_EXTENT_MAX)
+		addr = map_more(bytes);
+	if (addr) {
+		extent = &pool_header->extents[pool_header->extent_count];
+		extent->offset = file_bytes;
+		extent->bytes = bytes;
+		extent->index = index;
+		__atomic_store_n(&extent->type, (uint32_t)type, __ATOMIC_RELEASE);
+		__atomic_store_n(&pool_header->extent_count, pool_header->extent_count + 1, __ATOMIC_RELEASE);
+		file_bytes += bytes;
+	}
+	__atomic_store_n(&grow_lock, 0, __ATOMIC_RELEASE);
+	return addr;
+}
+
+static bool add_rings(void)
+{
+	uint32_t number = __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE);
+	struct lt_ring *rings = pool_grow(LT_EXTENT_RINGS, RINGS_PER_EXTENT,
+					  (uint64_t)RINGS_PER_EXTENT * LT_RING_BYTES);
+
+	if (!rings)
+		return false;
+	for (uint32_t i = 0; i < RINGS_PER_EXTENT; i++)
+		rings[i].slot_count = LT_RING_SLOTS;
+	/* the place may have been taken by another thread that grew meanwhile */
+	for (; number < LT_EXTENT_MAX; number++) {
+		struct lt_ring *expected = NULL;
+
+		if (__atomic_compare_exchange_n(&ring_extents[number], &expected, rings, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			break;
+	}
+	__atomic_add_fetch(&ring_extent_count, 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+uint32_t pool_ring_count(void)
+{
+	return __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE) * RINGS_PER_EXTENT;
+}
+
+struct lt_ring *pool_ring(uint32_t index)
+{
+	return &ring_extents[index / RINGS_PER_EXTENT][index % RINGS_PER_EXTENT];
+}
+
+static struct lt_ring *take_free(int tid)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct lt_ring *ring = pool_ring(i);
+		uint32_t expected = LT_RING_FREE;
+
+		if (__atomic_load_n(&ring->state, __ATOMIC_RELAXED) != LT_RING_FREE)
+			continue;
+		if (!__atomic_compare_exchange_n(&ring->state, &expected, LT_RING_TAKEN, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		ring->tid = (uint32_t)tid;
+		ring->start = clock_now();
+		ring->first_position = ring->head;
+		ring->known_tail = ring->tail;
+		__atomic_store_n(&ring->stream, __atomic_fetch_add(&next_stream, 1, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&ring->state, LT_RING_IN_USE, __ATOMIC_RELEASE);
+		return ring;
+	}
+	return NULL;
+}
+
+struct lt_ring *pool_take_ring(int tid)
+{
+	struct lt_ring *ring;
+
+	for (int tries = 0; tries < 100; tries++) {
+		ring = take_free(tid);
+		if (ring)
+			return ring;
+		add_rings();	/* false while another thread is adding some: look again */
+	}
+	__atomic_add_fetch(&pool_refused_count, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+void pool_give_ring(struct lt_ring *ring)
+{
+	memset(ring->runs, 0, sizeof(ring->runs));
+	ring->lost_count = ring->first_lost = ring->last_lost = 0;
+	ring->wait_count = ring->wait_ticks = 0;
+	ring->passed_count = ring->lost_stack_count = 0;
+	__atomic_store_n(&ring->state, LT_RING_FREE, __ATOMIC_RELEASE);
+}
+
+void pool_make_room(void)
+{
+	uint32_t count = pool_ring_count(), free_count = 0;
+
+	for (uint32_t i = 0; i < count && free_count < FREE_RINGS_MIN; i++)
+		free_count += __atomic_load_n(&pool_ring(i)->state, __ATOMIC_RELAXED) == LT_RING_FREE;
+	if (free_count < FREE_RINGS_MIN)
+		add_rings();
+}
+
+void pool_remove(void)
+{
+	__atomic_store_n(&pool_header->is_closed, 1, __ATOMIC_RELEASE);
+	if (path[0])
+		sys_unlink(path);
+}

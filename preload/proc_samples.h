@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What /proc says of the process, as events of the writer's own stream: mappings, descriptors, threads, totals. Called by
+ * start-up and by the writer thread; reads by direct system calls.
+ */
+#ifndef LLMTRACE_PROC_SAMPLES_H
+#define LLMTRACE_PROC_SAMPLES_H
+
+#include "llmtrace/pool.h"
+
+/* The writer's ring, in which the events here are recorded. Set before anything else here is called. */
+void proc_samples_init(struct lt_ring *ring);
+
+/* at: LT_seen_at_... */
+void proc_sample_maps(unsigned at);
+void proc_sample_fds(unsigned at);
+void proc_sample_process(unsigned at);
+
+/* All threads but the writer: CPU time, faults, switches; names that are new. writer_tid: left out. */
+void proc_sample_threads(int writer_tid);
+
+/* Looks for io_uring descriptors; a notice the first time one is found. */
+void proc_sample_io_uring(void);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real functions behind the hooks; see real.h. The first caller of any hook resolves all of them: in practice
+ * the loader's own allocation, or our constructor, while there is one thread.
+ */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include "boot_arena.h"
+#include "fallbacks.h"
+#include "hook.h"
+
+#define LT_HOOK(need, result, name, params, group)	\
+	extern result lt_boot_##name params;		\
+	result (*real_##name) params = lt_boot_##name;
+#include "hooks.def"
+#undef LT_HOOK
+
+void *(*real_dlsym)(void *handle, const char *name);
+
+struct hook_row {
+	const char *name;
+	void **real;
+	void *fallback;		/* NULL for required functions */
+};
+
+#define FALLBACK_required(name) NULL
+#define FALLBACK_optional(name) (void *)fallback_##name
+
+static const struct hook_row rows[] = {
+#define LT_HOOK(need, result, name, params, group) \
+	{ #name, (void **)&real_##name, FALLBACK_##need(name) },
+#include "hooks.def"
+#undef LT_HOOK
+};
+
+static void use_boot_arena(void)
+{
+	real_malloc = boot_arena_malloc;
+	real_calloc = boot_arena_calloc;
+	real_realloc = boot_arena_realloc;
+	real_memalign = boot_arena_memalign;
+	real_aligned_alloc = boot_arena_memalign;
+	real_free = boot_arena_free;
+}
+
+/* dlvsym is not hooked; the version names are those of x86-64 before and after libdl moved into libc. */
+static void find_real_dlsym(void)
+{
+	static const char *const versions[] = { "GLIBC_2.34", "GLIBC_2.2.5", "GLIBC_2.17" };
+
+	for (unsigned i = 0; i < sizeof(versions) / sizeof(versions[0]) && !real_dlsym; i++)
+		real_dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+}
+
+static void *row_find(const struct hook_row *row)
+{
+	void *real = real_dlsym ? real_dlsym(RTLD_NEXT, row->name) : NULL;
+
+	return real ? real : row->fallback;
+}
+
+enum { UNRESOLVED, RESOLVING, RESOLVED };
+
+void real_resolve(void)
+{
+	static int state;
+	struct hook_scope *outer;
+	void *found[sizeof(rows) / sizeof(rows[0])];
+	int expected = UNRESOLVED;
+
+	if (!__atomic_compare_exchange_n(&state, &expected, RESOLVING, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_ACQUIRE))
+		return;
+	outer = hook_own_begin();
+	use_boot_arena();
+	find_real_dlsym();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		found[i] = row_find(&rows[i]);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (found[i])
+			__atomic_store_n(rows[i].real, found[i], __ATOMIC_RELEASE);
+	dlerror();	/* what a missing optional function has left behind is not the target's */
+	hook_own_end(outer);
+	__atomic_store_n(&state, RESOLVED, __ATOMIC_RELEASE);
+}
+
+/* A function that is defined in the object at path, which is loaded; never one of this library. */
+static void *find_in_object(const char *path, const char *name)
+{
+	void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	void *found;
+
+	if (!handle)
+		return NULL;
+	found = real_dlsym(handle, name);
+	dlclose(handle);
+	return found;
+}
+
+static bool is_in_this_library(const void *addr)
+{
+	Dl_info here, there;
+
+	return dladdr((const void *)real_resolve, &here) && dladdr(addr, &there) &&
+	       here.dli_fbase == there.dli_fbase;
+}
+
+struct object_search {
+	const char *name;
+	void *found;
+};
+
+static int search_object(struct dl_phdr_info *info, size_t size, void *context)
+{
+	struct object_search *search = context;
+	void *found;
+
+	(void)size;
+	if (!info->dlpi_name || !info->dlpi_name[0])
+		return 0;
+	found = find_in_object(info->dlpi_name, search->name);
+	if (!found || is_in_this_library(found))
+		return 0;
+	search->found = found;
+	return 1;
+}
+
+void *real_find_for_caller(const char *name, const void *caller)
+{
+	struct hook_scope *outer = hook_own_begin();
+	struct object_search search = { name, NULL };
+	Dl_info info;
+
+	if (dladdr(caller, &info) && info.dli_fname)
+		search.found = find_in_object(info.dli_fname, name);
+	if (!search.found || is_in_this_library(search.found)) {
+		search.found = NULL;
+		dl_iterate_phdr(search_object, &search);
+	}
+	dlerror();
+	hook_own_end(outer);
+	return search.found;
+}

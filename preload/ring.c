@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slow paths of rings: full, cut by the end, writer asleep. Entered by target threads inside a hook; may make
+ * system calls (futex, sched_getscheduler), nothing else.
+ */
+#include "ring.h"
+
+#include <sched.h>
+
+#include "clock.h"
+#include "hook.h"
+#include "sys.h"
+
+#define NO_PROGRESS_NS 20000000u	/* after so long without progress of the writer a record is dropped */
+#define NAP_NS 1000000u
+
+uint32_t ring_writer_sleeps;
+uint32_t ring_writer_calls;
+uint32_t ring_progress;
+
+void ring_wake_writer(void)
+{
+	__atomic_add_fetch(&ring_writer_calls, 1, __ATOMIC_RELEASE);
+	sys_futex_wake(&ring_writer_calls, 1);
+}
+
+void ring_pad(struct lt_ring *ring, uint64_t position, unsigned slots)
+{
+	for (unsigned i = 0; i < slots; i++)
+		ring_commit(ring_slot(ring, position + i),
+			    LT_STATE(LT_KIND_PAD, 1, 0, LT_LAP(position + i)));
+}
+
+static bool has_space(struct lt_ring *ring, unsigned slots)
+{
+	ring->known_tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+	return ring->head + slots - ring->known_tail <= LT_RING_SLOTS - LT_RING_SLACK_SLOTS;
+}
+
+static bool lose(struct lt_ring *ring)
+{
+	uint64_t now = clock_now();
+
+	if (!ring->first_lost)
+		ring->first_lost = now;
+	ring->last_lost = now;
+	ring->lost_count++;
+	return false;
+}
+
+/* A real-time thread that waits could keep the writer from ever running. */
+static bool is_real_time(void)
+{
+	long policy = SYS_CALL(sched_getscheduler, 0, 0, 0, 0, 0, 0) & ~SCHED_RESET_ON_FORK;
+
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
+{
+	uint64_t last_ns;
+	uint64_t begin = clock_now();
+	uint32_t progress;
+
+	if (has_space(ring, slots))
+		return true;
+	if (!may_wait || is_real_time())
+		return lose(ring);
+	last_ns = clock_monotonic_ns();
+	progress = __atomic_load_n(&ring_progress, __ATOMIC_ACQUIRE);
+	for (;;) {
+		uint32_t seen;
+
+		ring_wake_writer();
+		sys_futex_wait(&ring_progress, progress, NAP_NS);
+		if (has_space(ring, slots))
+			break;
+		seen = __atomic_load_n(&ring_progress, __ATOMIC_ACQUIRE);
+		if (seen != progress)
+			last_ns = clock_monotonic_ns();
+		else if (clock_monotonic_ns() - last_ns > NO_PROGRESS_NS)
+			return lose(ring);
+		progress = seen;
+	}
+	ring->wait_count++;
+	ring->wait_ticks += clock_now() - begin;
+	return true;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Call stacks: the interface behind which the walker may change. A stack is an array of addresses, leaf first,
+ * that starts at the caller of the hook; it is kept once in the intern table and referred to by id. A cache in the
+ * thread's ring finds the id of a stack that was seen before.
+ *
+ * stack_capture: any thread, inside a hook (the mark is set). No lock of ours is held while walking.
+ */
+#ifndef LLMTRACE_STACK_H
+#define LLMTRACE_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "llmtrace/pool.h"
+
+/*
+ * Opens libunwind (RTLD_LOCAL: never as NEEDED, it would take over the C++ exceptions of libraries that Python
+ * loads). depth: most frames to keep; 1 keeps the caller alone and needs no libunwind.
+ * @return NULL, or why stacks hold the caller alone (a constant string).
+ */
+const char *stack_init(unsigned depth);
+
+/* @return the id of the stack that starts at caller, 0 when the table is full (counted in the ring). */
+uint32_t stack_capture(struct lt_ring *ring, const void *caller);
+
+/* Whether an address is in the unwinder's own code: its calls are the shim's. */
+bool stack_is_own_code(const void *addr);
+
+/* Forgets what the walker has cached of code that is gone. After dlclose. */
+void stack_forget_modules(void);
+
+/* The loader's count of removed objects, part of every stack's identity; set by modules.c. */
+extern uint32_t stack_generation;
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* The name of the trace file; see trace_name.h. Runs at start, before any other thread. */
+#include "trace_name.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "identity.h"
+#include "llmtrace/format.h"
+#include "sys.h"
+#include "text.h"
+
+static void append_program(char *buffer, size_t bytes, size_t *at)
+{
+	char exe[LT_PATH_BYTES];
+	long length = sys_readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	const char *name;
+
+	exe[length > 0 ? length : 0] = '\0';
+	name = text_last(exe, '/');
+	*at += text_copy(buffer + *at, bytes - *at, name ? name + 1 : "program");
+}
+
+static void append_host(char *buffer, size_t bytes, size_t *at)
+{
+	struct utsname names;
+
+	if (SYS_CALL(uname, &names, 0, 0, 0, 0, 0) == 0)
+		*at += text_copy(buffer + *at, bytes - *at, names.nodename);
+}
+
+static void append_folder(char *buffer, size_t bytes, size_t *at)
+{
+	long length = SYS_CALL(getcwd, buffer, bytes - 1, 0, 0, 0, 0);
+
+	if (length <= 1)
+		return;
+	*at = (size_t)length - 1;	/* the kernel counts the terminator */
+	if (buffer[*at - 1] != '/')
+		buffer[(*at)++] = '/';
+	buffer[*at] = '\0';
+}
+
+void trace_name_expand(const char *pattern, char *buffer, size_t bytes)
+{
+	size_t at = 0;
+
+	buffer[0] = '\0';
+	if (pattern[0] != '/')
+		append_folder(buffer, bytes, &at);
+	for (; *pattern && at + 1 < bytes; pattern++) {
+		if (*pattern != '%') {
+			buffer[at++] = *pattern;
+			buffer[at] = '\0';
+			continue;
+		}
+		switch (*++pattern) {
+		case 'p':
+			at += text_format(buffer + at, bytes - at, "%u", (uint64_t)identity_get()->pid);
+			break;
+		case 'x':
+			append_program(buffer, bytes, &at);
+			break;
+		case 'h':
+			append_host(buffer, bytes, &at);
+			break;
+		case '%':
+			at += text_copy(buffer + at, bytes - at, "%");
+			break;
+		default:	/* not one of ours: it stays as it is */
+			at += text_copy(buffer + at, bytes - at, "%");
+			pattern--;
+		}
+	}
+}
+
+/* Whether the process that made the trace at path is alive; also true for this very process. */
+static bool is_being_written(const char *path)
+{
+	struct {
+		struct lt_frame_header frame;
+		struct lt_file_header file;
+	} __attribute__((packed)) head;
+	long fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	const struct identity *self = identity_get();
+	long got;
+
+	if (fd < 0)
+		return false;
+	got = sys_read((int)fd, &head, sizeof(head));
+	sys_close((int)fd);
+	return got == sizeof(head) && head.frame.magic == LT_FRAME_FILE &&
+	       !memcmp(head.file.magic, LT_FILE_MAGIC, sizeof(head.file.magic)) &&
+	       !memcmp(head.file.boot_id, self->boot_id, sizeof(self->boot_id)) &&
+	       head.file.process_start_ticks &&
+	       identity_start_ticks((int)head.file.pid) == head.file.process_start_ticks;
+}
+
+static bool exists(const char *path)
+{
+	struct stat stat;
+
+	return SYS_CALL(newfstatat, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW, 0, 0) == 0;
+}
+
+/* dir/name.zst and a suffix: dir/nameSUFFIX.zst */
+static void with_suffix(const char *name, const char *suffix, char *buffer, size_t bytes)
+{
+	const char *slash = text_last(name, '/');
+	const char *dot = text_last(slash ? slash : name, '.');
+	size_t stem = dot ? (size_t)(dot - name) : strlen(name);
+
+	if (stem >= bytes)
+		stem = bytes - 1;
+	memcpy(buffer, name, stem);
+	buffer[stem] = '\0';
+	text_format(buffer + stem, bytes - stem, "%s%s", suffix, dot ? dot : "");
+}
+
+void trace_name_make_free(char *buffer, size_t bytes)
+{
+	char name[LT_PATH_BYTES], old[LT_PATH_BYTES + 8], suffix[64];
+
+	text_copy(name, sizeof(name), buffer);
+	for (uint64_t number = 1; exists(buffer) && is_being_written(buffer); number++) {
+		if (number == 1)
+			text_format(suffix, sizeof(suffix), "-%u", (uint64_t)identity_get()->pid);
+		else
+			text_format(suffix, sizeof(suffix), "-%u-%u", (uint64_t)identity_get()->pid, number);
+		with_suffix(name, suffix, buffer, bytes);
+	}
+	if (!exists(buffer))
+		return;
+	text_format(old, sizeof(old), "%s.old", buffer);
+	sys_rename(buffer, old);
+}

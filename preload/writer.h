@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writer: the one thread of the shim. It drains all rings, writes the trace file, samples /proc, and closes
+ * the trace. It is started once, has every signal blocked, and its own calls pass through all hooks.
+ *
+ * The functions here are called by target threads, outside a hook's enter and leave.
+ */
+#ifndef LLMTRACE_WRITER_H
+#define LLMTRACE_WRITER_H
+
+#include <stdbool.h>
+
+/* Makes the writer's own ring and buffers, and writes header and event table. Start-up only. @return false without memory. */
+bool writer_prepare(void);
+
+/* Starts the thread. @return false when it could not be made: recording must stay off. */
+bool writer_start(void);
+
+/*
+ * Has everything that is recorded so far written to the trace, and waits for it (at most about two seconds
+ * without progress). For exec and abort: recording goes on afterwards.
+ */
+void writer_flush(void);
+
+/*
+ * Writes everything, ends the trace file in order and removes the rings. Later events are not recorded.
+ * The second and later calls, and calls in a forked child, do nothing.
+ */
+void writer_close(void);
+
+/*
+ * Brackets the real fork: the writer holds no lock of the loader meanwhile, so that the child's loader is usable.
+ * is_child: what fork returned. In the child nothing of the shim is touched any more.
+ */
+void writer_before_fork(void);
+void writer_after_fork(bool is_child);
+
+#endif
