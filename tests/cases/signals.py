@@ -48,3 +48,7 @@ def case_jump_out_of_handler(ctx):
 
 def case_jump_out_of_alternate_stack(ctx):
     check_jump(ctx, "jump-alt")
+
+
+def case_jump_and_large_frame(ctx):
+    check_jump(ctx, "jump-deep")

@@ -38,11 +38,11 @@ complain '([^">]*/)?analyzer/' 'preload includes the analyzer' $preload $shared
 complain '([^">]*/)?preload/' 'the analyzer includes preload' $analyzer $shared
 for header in $(echo "$only_analyzer" | tr '|' ' '); do
 	echo "$only_preload" | tr '|' '\n' | grep -qxF "$header" && continue
-	complain "([^\">]*/)?$header[\">]" 'preload includes the analyzer' $preload $shared
+	complain "$header[\">]" 'preload includes the analyzer' $preload $shared
 done
 for header in $(echo "$only_preload" | tr '|' ' '); do
 	echo "$only_analyzer" | tr '|' '\n' | grep -qxF "$header" && continue
-	complain "([^\">]*/)?$header[\">]" 'the analyzer includes preload' $analyzer $shared
+	complain "$header[\">]" 'the analyzer includes preload' $analyzer $shared
 done
 found=$(grep -nE '#[[:space:]]*include[[:space:]]*["<](\.\./|llmtrace/)' $others | grep -v 'llmtrace/mark\.h' || true)
 [ -z "$found" ] || { echo "fixtures and samples include none of ours:"; echo "$found"; failed=1; }
