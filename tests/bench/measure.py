@@ -4,9 +4,12 @@ import collections
 import math
 import os
 import re
+import resource
 import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -17,8 +20,28 @@ T_975 = [0, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2
          2.12, 2.11, 2.10, 2.09, 2.09, 2.08, 2.07, 2.07, 2.06, 2.06, 2.06, 2.05, 2.05, 2.05]
 
 
+LIMIT_S = 100
+
+
 class BenchError(Exception):
     pass
+
+
+def children_cpu_s():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_limited(command, env, directory):
+    """@return (exit code, stdout, stderr); after LIMIT_S everything that it started is ended"""
+    with subprocess.Popen(command, env=env, cwd=directory, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            out, err = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = b"", f"no end within {LIMIT_S} s".encode()
+    return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
 
 class Bench:
@@ -60,23 +83,27 @@ class Bench:
             command = ["heaptrack", *raw, "-o", os.path.join(self.scratch, "heaptrack"), *command]
         elif tool == "strace":
             command = ["strace", "-f", "-o", "/dev/null", *command]
-        before, start = os.times(), time.monotonic()
-        done = subprocess.run(command, env=full_env, cwd=self.scratch, capture_output=True, check=False)
-        wall_s, after = time.monotonic() - start, os.times()
-        if done.returncode:
-            raise BenchError(f"{tool}: {' '.join(command)}: exit code {done.returncode}: "
-                             f"{done.stderr.decode()[-300:]}")
-        cpu_s = (after.children_user + after.children_system
-                 - before.children_user - before.children_system)
-        return Sample(wall_s, cpu_s, done.stdout.decode(), done.stderr.decode())
+        before, start = children_cpu_s(), time.monotonic()
+        code, out, err = run_limited(command, full_env, self.scratch)
+        wall_s = time.monotonic() - start
+        if code:
+            raise BenchError(f"{tool}: {' '.join(command)}: exit code {code}: {err[-300:]}")
+        return Sample(wall_s, children_cpu_s() - before, out, err)
 
     def interleave(self, tools, command, value, env=None):
         """Rounds of one run under each tool. value(sample) > {name: number}.
         @return {tool: {name: median}}"""
         values = {tool: collections.defaultdict(list) for tool in tools}
         for _ in range(self.rounds):
-            for tool in tools:
-                sample = self.run(tool, command(tool) if callable(command) else command, env)
+            for tool in list(values):
+                try:
+                    sample = self.run(tool, command(tool) if callable(command) else command, env)
+                except BenchError as why:
+                    if tool in ("none", "llmtrace"):
+                        raise
+                    print(f"   left out: {why}", file=sys.stderr)
+                    del values[tool]
+                    continue
                 for name, number in value(sample).items():
                     values[tool][name].append(number)
         return {tool: {name: statistics.median(numbers) for name, numbers in by_name.items()}
