@@ -172,9 +172,10 @@ struct decoded *ahead_take(struct ahead *ahead, const char **ret_fault)
 	size_t index;
 
 	pthread_mutex_lock(&ahead->lock);
-	index = ahead->next_taken++;
+	index = ahead->next_taken;
 	if (ahead->next_begun == index) {
 		ahead->next_begun++;
+		ahead->next_taken++;
 		decoded = pop_buffer(ahead);
 		pthread_cond_signal(&ahead->may_begin);
 		pthread_mutex_unlock(&ahead->lock);
@@ -187,6 +188,7 @@ struct decoded *ahead_take(struct ahead *ahead, const char **ret_fault)
 	decoded = ahead->slots[index % ahead->window].decoded;
 	*ret_fault = ahead->slots[index % ahead->window].fault;
 	ahead->slots[index % ahead->window] = (struct ahead_slot){ NULL, NULL, false };
+	ahead->next_taken++;	/* only now may a worker use the slot again */
 	pthread_cond_signal(&ahead->may_begin);
 	pthread_mutex_unlock(&ahead->lock);
 	return decoded;
