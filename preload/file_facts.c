@@ -3,6 +3,7 @@
 #include "file_facts.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "hook.h"
 #include "sys.h"
@@ -25,9 +26,21 @@ uint32_t file_path_of(int fd, const char *fallback)
 	return intern_text(path, (size_t)length);
 }
 
+/* Whether a failed call must have read its path: other errors may come before the kernel looks at it. */
+static bool is_about_path(int error)
+{
+	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EEXIST || error == EISDIR ||
+	       error == ELOOP || error == ENAMETOOLONG;
+}
+
 uint32_t file_path_given(const char *path, int error)
 {
-	return error == EFAULT ? 0 : hook_string(path);
+	if (error == EFAULT)
+		return 0;
+	if (error && !is_about_path(error) &&
+	    SYS_CALL(faccessat, AT_FDCWD, path, F_OK, 0, 0, 0) == -EFAULT)
+		return 0;
+	return hook_string(path);
 }
 
 struct file_facts file_facts_of(int fd, const char *path)

@@ -34,10 +34,16 @@ static inline uint64_t call_begin(unsigned group)
 	return hook_is_on(group) ? clock_now() : 0;
 }
 
-/* The same for calls on descriptors and streams. */
+/* Whether calls on descriptors and streams are recorded at this moment. */
+static inline bool call_is_on_files(void)
+{
+	return hook_is_on(LT_GROUP_files) && !process_is_vfork_child();
+}
+
+/* call_begin for calls on descriptors and streams. */
 static inline uint64_t call_begin_files(void)
 {
-	return hook_is_on(LT_GROUP_files) && !process_is_vfork_child() ? clock_now() : 0;
+	return call_is_on_files() ? clock_now() : 0;
 }
 
 /* @return the stamp of the call's end, 0 when its begin is. */

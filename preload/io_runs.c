@@ -163,17 +163,18 @@ void io_run_add(const struct hook_scope *scope, const struct io_call *call)
 	run->event.head.time = call->end;
 	run->event.span_ns = call->end - run->begin;
 	/* breaks that came during the call count against the next one */
-	run->stream_state = io_state(&call->key) ^
-			    ((uint64_t)__atomic_load_n(io_break_count(&call->key), __ATOMIC_RELAXED) << 48) ^
-			    (call->state >> 48 << 48);
+	run->stream_state = (call->state >> 48 << 48) ^ io_place(&call->key);
 	__atomic_store_n(&run->event.count, run->event.count + 1, __ATOMIC_RELEASE);
 }
 
-bool io_run_goes_on(const struct io_key *key, uint64_t state)
+bool io_run_goes_on(const struct io_key *key, uint64_t state, int64_t *ret_offset_bytes)
 {
 	struct lt_open_run *run = hook_self.ring ? find_run(hook_self.ring, key) : NULL;
 
-	return run && run->stream_state == state;
+	if (!run || run->stream_state != state)
+		return false;
+	*ret_offset_bytes = run->event.offset_bytes < 0 ? -1 : run->event.offset_bytes + (int64_t)run->event.bytes;
+	return true;
 }
 
 int64_t io_stream_position(FILE *stream)

@@ -30,7 +30,7 @@ struct io_key {
 struct io_call {
 	struct io_key key;
 	uint64_t state;		/* io_state before the call */
-	int64_t offset_bytes;	/* position before the call if a run begins here, -1: it has none */
+	int64_t offset_bytes;	/* position before the call, -1: it has none, or it is not known */
 	uint64_t begin;		/* ticks */
 	uint64_t end;
 	uint64_t bytes;		/* moved */
@@ -51,21 +51,25 @@ static inline uint32_t *io_break_count(const struct io_key *key)
 }
 
 /*
+ * The place in a reading stream's buffer: ungetc, fscanf, another thread and calls that were expanded in place show
+ * in it. 47 bits.
+ */
+static inline uint64_t io_place(const struct io_key *key)
+{
+	return key->stream && key->kind != LT_run_kind_stream_write ? (uintptr_t)key->stream->_IO_read_ptr : 0;
+}
+
+/*
  * Where a stream or descriptor stands, as one word: equal words after one call and before the next say that nothing
- * came between. For reading streams the place in the buffer counts: ungetc, fscanf, another thread and calls
- * that were expanded in place show in it.
+ * came between.
  */
 static inline uint64_t io_state(const struct io_key *key)
 {
-	uint64_t breaks = __atomic_load_n(io_break_count(key), __ATOMIC_RELAXED);
-	uint64_t place = key->stream && key->kind != LT_run_kind_stream_write ?
-				 (uintptr_t)key->stream->_IO_read_ptr : 0;
-
-	return breaks << 48 ^ place;
+	return (uint64_t)__atomic_load_n(io_break_count(key), __ATOMIC_RELAXED) << 48 ^ io_place(key);
 }
 
-/* Whether an open run of this thread goes on from state. */
-bool io_run_goes_on(const struct io_key *key, uint64_t state);
+/* Whether an open run of this thread goes on from state; then the position there, -1 when it is not known. */
+bool io_run_goes_on(const struct io_key *key, uint64_t state, int64_t *ret_offset_bytes);
 
 /*
  * @return the position of a stream, -1 when it has none, or when another thread holds its lock: this
