@@ -13,6 +13,7 @@
 #include "report_alloc.h"
 
 const struct analysis *const analyses[] = {
+	&analyze_run,
 	&analyze_phases,
 	&analyze_tokens,
 	&analyze_maps,

@@ -188,7 +188,7 @@ static size_t merge(const struct maps *maps, struct map_group **ret_merged)
 	const struct map_model *model = &maps->context->model->maps;
 	struct map_group *merged = report_alloc(model->group_count, sizeof(*merged));
 	struct key_index keys = { 0 };
-	size_t count;
+	size_t count = 0;
 
 	for (size_t i = 0; i < model->group_count; i++) {
 		const struct map_group *group = &model->groups[i];
@@ -197,11 +197,11 @@ static size_t merge(const struct maps *maps, struct map_group **ret_merged)
 						  (uint64_t)group->label_kind);
 		struct map_group sum = *group;
 
-		if (merged[k].map_count || merged[k].failed_count)
+		if (keys.count == count)
 			add_group(&sum, &merged[k]);
 		merged[k] = sum;
+		count = keys.count;
 	}
-	count = keys.count;
 	key_index_release(&keys);
 	*ret_merged = merged;
 	return count;
