@@ -10,6 +10,7 @@
 #include "definitions.h"
 #include "llmtrace/version.h"
 #include "pool.h"
+#include "stack.h"
 #include "sys.h"
 #include "text.h"
 
@@ -103,10 +104,18 @@ void facts_add(void)
 		add_number("memlock_limit_bytes", limit.rlim_cur);
 }
 
-void facts_add_recording(const char *no_stacks_reason)
+void facts_add_recording(void)
 {
-	text_format(text, sizeof(text), "caller only: %s", no_stacks_reason ? no_stacks_reason : "");
-	add("stack_method", no_stacks_reason ? text : "libunwind");
 	add("clock", clock_is_ticking ? "tsc" : "clock_gettime: the time stamp counter is not steady");
 	add("pool_place", pool_path()[0] ? pool_path() : "memory: no file system had room");
+}
+
+void facts_add_stack_method(void)
+{
+	static bool is_added;
+
+	if (is_added || !stack_method())
+		return;
+	is_added = true;
+	add("stack_method", stack_method());
 }

@@ -6,7 +6,10 @@
 /* Machine and process: what /proc and the kernel say. */
 void facts_add(void);
 
-/* How we record: the stack method or why it is missing, the clock, where the rings are. */
-void facts_add_recording(const char *no_stacks_reason);
+/* How we record: the clock, where the rings are. */
+void facts_add_recording(void);
+
+/* The stack method, once it is decided (stack.h). For the writer. */
+void facts_add_stack_method(void);
 
 #endif

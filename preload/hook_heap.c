@@ -14,7 +14,6 @@
 #include "hooked.h"
 #include "real.h"
 
-
 static inline void record_alloc(const void *caller, unsigned call, const void *addr, size_t size)
 {
 	struct hook_scope scope;

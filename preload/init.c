@@ -96,11 +96,10 @@ static const char *set_up(void)
 
 static void record_start(void)
 {
-	const char *no_stacks = stack_init(options_get()->stack_depth);
-
+	stack_init(options_get()->stack_depth);
 	modules_refresh();
 	facts_add();
-	facts_add_recording(no_stacks);
+	facts_add_recording();
 	if (options_get()->groups & LT_GROUP_maps)
 		proc_sample_maps(LT_seen_at_start);
 	if (options_get()->groups & LT_GROUP_files)

@@ -33,24 +33,39 @@ static struct intern_arena arenas[LT_ARENA_MAX];
 static uint32_t arena_count;
 static uint32_t arena_current;
 
+static inline uint64_t load_word(const uint8_t *at)
+{
+	uint64_t word;
+
+	__builtin_memcpy(&word, at, sizeof(word));	/* in place: the build has no other built-ins */
+	return word;
+}
+
+static inline uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9fb21c651e98df25u;
+	return hash ^ hash >> 32;
+}
+
+/* Two lanes, so that the multiplications of a deep stack overlap. */
 uint64_t intern_hash(const void *bytes, size_t length, uint64_t seed)
 {
 	const uint8_t *at = bytes;
-	uint64_t hash = seed * 0x9e3779b97f4a7c15u ^ length, word;
+	uint64_t even = seed * 0x9e3779b97f4a7c15u ^ length, odd = even ^ 0xd6e8feb86659fd93u, rest = 0;
 
-	for (; length >= 8; length -= 8, at += 8) {
-		memcpy(&word, at, 8);
-		hash = (hash ^ word) * 0x9fb21c651e98df25u;
-		hash ^= hash >> 32;
+	for (; length >= 16; length -= 16, at += 16) {
+		even = mix(even, load_word(at));
+		odd = mix(odd, load_word(at + 8));
 	}
-	if (length) {
-		word = 0;
-		memcpy(&word, at, length);
-		hash = (hash ^ word) * 0x9fb21c651e98df25u;
+	if (length >= 8) {
+		even = mix(even, load_word(at));
+		at += 8;
+		length -= 8;
 	}
-	hash ^= hash >> 29;
-	hash *= 0xbf58476d1ce4e5b9u;
-	return hash ^ hash >> 32;
+	for (; length; length--)
+		rest = rest << 8 | *at++;
+	even = mix(even ^ odd >> 17 ^ odd << 47, rest) * 0xbf58476d1ce4e5b9u;
+	return even ^ even >> 32;
 }
 
 struct lt_intern_entry *intern_entry(uint32_t id)

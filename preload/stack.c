@@ -8,28 +8,45 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #include "hook.h"
 #include "intern.h"
+#include "modules.h"
 #include "real.h"
+#include "sys.h"
 
 /* Frames of our own between the walker and the hook's caller. */
 #define OWN_FRAMES_MAX 8u
 
 uint32_t stack_generation;
 
+struct code_range {
+	uintptr_t start;
+	uintptr_t end;
+};
+
 typedef int backtrace_fn(void **addrs, int count);
 
 static backtrace_fn *walk;
 static void (*flush_cache)(void *space, uintptr_t low, uintptr_t high);
 static void **local_space;
-static uintptr_t own_start, own_end;
 static unsigned depth_max = 1;
+
+static const char *method;
+static bool is_pending;			/* the walker is still to be opened */
+static struct code_range own_code, loader_code;
+
+struct range_search {
+	uintptr_t wanted;
+	struct code_range found;
+};
 
 static int find_range(struct dl_phdr_info *info, size_t size, void *context)
 {
-	uintptr_t wanted = (uintptr_t)context;
-	uintptr_t start = UINTPTR_MAX, end = 0;
+	struct range_search *search = context;
+	struct code_range range = { UINTPTR_MAX, 0 };
 
 	(void)size;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -37,44 +54,96 @@ static int find_range(struct dl_phdr_info *info, size_t size, void *context)
 
 		if (segment->p_type != PT_LOAD)
 			continue;
-		if (info->dlpi_addr + segment->p_vaddr < start)
-			start = info->dlpi_addr + segment->p_vaddr;
-		if (info->dlpi_addr + segment->p_vaddr + segment->p_memsz > end)
-			end = info->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+		if (info->dlpi_addr + segment->p_vaddr < range.start)
+			range.start = info->dlpi_addr + segment->p_vaddr;
+		if (info->dlpi_addr + segment->p_vaddr + segment->p_memsz > range.end)
+			range.end = info->dlpi_addr + segment->p_vaddr + segment->p_memsz;
 	}
-	if (wanted < start || wanted >= end)
+	if (search->wanted < range.start || search->wanted >= range.end)
 		return 0;
-	own_start = start;
-	own_end = end;
+	search->found = range;
 	return 1;
 }
 
-const char *stack_init(unsigned depth)
+static struct code_range range_of(uintptr_t addr)
+{
+	struct range_search search = { addr, { 0, 0 } };
+
+	dl_iterate_phdr(find_range, &search);
+	return search.found;
+}
+
+static bool is_inside(const struct code_range *range, const void *addr)
+{
+	return (uintptr_t)addr - range->start < range->end - range->start;
+}
+
+void stack_init(unsigned depth)
+{
+	depth_max = depth < LT_STACK_MAX_DEPTH ? depth : LT_STACK_MAX_DEPTH;
+	is_pending = depth > 1;
+	if (!is_pending)
+		method = "caller only: call stacks were switched off";
+	else
+		loader_code = range_of(getauxval(AT_BASE));
+}
+
+static const char *open_walker(void)
 {
 	int (*set_policy)(void *space, int policy);
-	void *library;
+	void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+	backtrace_fn *found;
 
-	if (depth <= 1)
-		return "call stacks were switched off";
-	library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
 	if (!library)
-		return "libunwind.so.8 is not installed";
-	walk = (backtrace_fn *)real_dlsym(library, "unw_backtrace");
+		return "caller only: libunwind.so.8 is not installed";
+	found = (backtrace_fn *)real_dlsym(library, "unw_backtrace");
 	local_space = real_dlsym(library, "_ULx86_64_local_addr_space");
 	set_policy = (int (*)(void *, int))real_dlsym(library, "_ULx86_64_set_caching_policy");
 	flush_cache = (void (*)(void *, uintptr_t, uintptr_t))real_dlsym(library, "_Ux86_64_flush_cache");
-	if (!walk)
-		return "libunwind.so.8 has no unw_backtrace";
+	if (!found)
+		return "caller only: libunwind.so.8 has no unw_backtrace";
 	if (set_policy && local_space)
 		set_policy(*local_space, 2);	/* UNW_CACHE_PER_THREAD: no lock between threads */
-	dl_iterate_phdr(find_range, (void *)(uintptr_t)walk);
-	depth_max = depth < LT_STACK_MAX_DEPTH ? depth : LT_STACK_MAX_DEPTH;
-	return NULL;
+	own_code = range_of((uintptr_t)found);
+	__atomic_store_n(&walk, found, __ATOMIC_RELEASE);
+	return "libunwind";
+}
+
+/*
+ * A thread that waited for the loader's lock here could be one that a constructor waits for; and a call from inside the loader
+ * must not enter it again.
+ */
+static bool is_right_moment(const void *caller)
+{
+	return environ && sys_gettid() == sys_getpid() && !is_inside(&loader_code, caller);
+}
+
+void stack_open_walker(const void *caller)
+{
+	struct hook_scope *outer;
+	const char *result;
+	int saved_errno = errno;
+
+	if (!is_pending || !is_right_moment(caller))
+		return;
+	is_pending = false;
+	outer = hook_own_begin();
+	result = open_walker();
+	dlerror();
+	modules_refresh();
+	hook_own_end(outer);
+	__atomic_store_n(&method, result, __ATOMIC_RELEASE);
+	errno = saved_errno;
+}
+
+const char *stack_method(void)
+{
+	return __atomic_load_n(&method, __ATOMIC_ACQUIRE);
 }
 
 bool stack_is_own_code(const void *addr)
 {
-	return (uintptr_t)addr >= own_start && (uintptr_t)addr < own_end;
+	return is_inside(&own_code, addr);
 }
 
 void stack_forget_modules(void)
@@ -132,9 +201,13 @@ uint32_t stack_capture(struct lt_ring *ring, const void *caller)
 {
 	void *frames[LT_STACK_MAX_DEPTH + OWN_FRAMES_MAX], **first;
 	uint32_t generation = __atomic_load_n(&stack_generation, __ATOMIC_RELAXED);
-	int found = walk ? walk(frames, (int)(depth_max + OWN_FRAMES_MAX)) : 0;
-	unsigned count = trim(frames, frames_from(frames, found, caller, &first));
+	unsigned count;
+	int found;
 
+	if (LT_UNLIKELY(!walk))
+		stack_open_walker(caller);
+	found = walk ? walk(frames, (int)(depth_max + OWN_FRAMES_MAX)) : 0;
+	count = trim(frames, frames_from(frames, found, caller, &first));
 	if (count > depth_max) {
 		count = depth_max;
 		generation |= LT_STACK_IS_TRUNCATED;

@@ -14,12 +14,19 @@
 
 #include "llmtrace/pool.h"
 
+/* Call from the constructor. depth: most frames to keep; 1 keeps the caller alone and needs no libunwind. */
+void stack_init(unsigned depth);
+
 /*
  * Opens libunwind (RTLD_LOCAL: never as NEEDED, it would take over the C++ exceptions of libraries that Python
- * loads). depth: most frames to keep; 1 keeps the caller alone and needs no libunwind.
- * @return NULL, or why stacks hold the caller alone (a constant string).
+ * loads). Not from the constructor: it runs before the C library's own, and opening a library there would start that one
+ * without its arguments and environment. Called before main, and by stack_capture for the constructors of other libraries;
+ * does nothing when it is not the time or not the place (another thread, inside the loader).
  */
-const char *stack_init(unsigned depth);
+void stack_open_walker(const void *caller);
+
+/* @return "libunwind", "caller only: WHY", or NULL while it is not decided. */
+const char *stack_method(void);
 
 /* @return the id of the stack that starts at caller, 0 when the table is full (counted in the ring). */
 uint32_t stack_capture(struct lt_ring *ring, const void *caller);

@@ -11,10 +11,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "clock.h"
 #include "definitions.h"
 #include "encode.h"
+#include "facts.h"
 #include "function_names.h"
 #include "hook.h"
 #include "identity.h"
@@ -267,8 +269,10 @@ static void checkpoint(void)
 	trace_file_write_definitions(LT_BLOCK_IS_CHECKPOINT);
 }
 
-static void drain_all(bool is_flush)
+/* @return whether anything was taken. */
+static bool drain_all(bool is_flush)
 {
+	bool is_progress = false;
 	uint64_t until_ticks = clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ticks;
 	uint32_t count = pool_ring_count();
 
@@ -279,24 +283,29 @@ static void drain_all(bool is_flush)
 		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE || !used)
 			continue;
 		if (is_flush || used >= DRAIN_SLOTS)
-			drain(ring, until_ticks, ring == own_ring, false);
+			is_progress |= drain(ring, until_ticks, ring == own_ring, false);
 	}
+	return is_progress;
 }
 
-static void pass(bool is_flush)
+/* @return whether anything was taken. */
+static bool pass(bool is_flush)
 {
+	bool is_progress;
 	uint64_t now_ns;
 
 	take_clock();
 	now_ns = clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ns;
 	intern_make_room();
+	facts_add_stack_method();
 	sample(now_ns);
 	if (now_ns - flushed_at_ns >= FLUSH_NS)
 		is_flush = true;
 	if (is_flush)
 		flushed_at_ns = now_ns;
-	drain_all(is_flush);
+	is_progress = drain_all(is_flush);
 	checkpoint();
+	return is_progress;
 }
 
 /* ---- the end ---- */
@@ -345,6 +354,7 @@ static void finish(void)
 	proc_sample_maps(LT_seen_at_end);
 	proc_sample_process(LT_seen_at_end);
 	proc_sample_io_uring();
+	facts_add_stack_method();
 	drain_for_good();
 	modules_refresh();
 	definitions_modules();
@@ -372,13 +382,34 @@ static void serve(uint32_t wanted)
 	sys_futex_wake(&served, INT_MAX);
 }
 
-static void sleep_until_needed(void)
+static bool is_any_ring_filling(void)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lt_ring *ring = pool_ring(i);
+
+		if (__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail >= DRAIN_SLOTS)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A thread that fills its ring by half wakes us only while ring_writer_sleeps is set: look once more after setting it. Without
+ * progress a ring may stand at a record that is still being written: nap, instead of spinning on it.
+ */
+static void sleep_until_needed(bool was_progress)
 {
 	uint32_t calls = __atomic_load_n(&ring_writer_calls, __ATOMIC_ACQUIRE);
 
 	__atomic_store_n(&ring_writer_sleeps, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&request, __ATOMIC_ACQUIRE) == REQUEST_NONE)
-		sys_futex_wait(&ring_writer_calls, calls, SAMPLE_NS);
+	if (__atomic_load_n(&request, __ATOMIC_ACQUIRE) == REQUEST_NONE) {
+		bool is_filling = is_any_ring_filling();
+
+		if (!is_filling || !was_progress)
+			sys_futex_wait(&ring_writer_calls, calls, is_filling ? MS : SAMPLE_NS);
+	}
 	__atomic_store_n(&ring_writer_sleeps, 0, __ATOMIC_RELAXED);
 }
 
@@ -388,6 +419,7 @@ static void *writer_main(void *argument)
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
 	writer_tid = sys_gettid();
+	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	while (!is_closed) {
 		uint32_t wanted = __atomic_exchange_n(&request, REQUEST_NONE, __ATOMIC_ACQ_REL);
@@ -396,8 +428,7 @@ static void *writer_main(void *argument)
 			serve(wanted);
 			continue;
 		}
-		pass(false);
-		sleep_until_needed();
+		sleep_until_needed(pass(false));
 	}
 	return NULL;
 }

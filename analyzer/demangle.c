@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Demangling by the C++ runtime, then trimming: what tells overloads apart is dropped, what tells
+ * functions apart is kept. See demangle.h.
+ */
+#include "demangle.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The C++ ABI's own entry point (libstdc++); there is no C header for it. */
+char *__cxa_demangle(const char *mangled, char *buffer, size_t *length, int *ret_status);
+
+/* Replaces every occurrence of from; to is never longer. */
+static void replace(char *name, const char *from, const char *to)
+{
+	size_t from_length = strlen(from), to_length = strlen(to);
+
+	for (char *at = name; (at = strstr(at, from)); at += to_length) {
+		memcpy(at, to, to_length);
+		memmove(at + to_length, at + from_length, strlen(at + from_length) + 1);
+	}
+}
+
+/* @return the character behind the bracket that closes the one at `at`; the end when none does. */
+static char *skip_brackets(char *at, char open, char close)
+{
+	int depth = 0;
+
+	for (; *at; at++) {
+		if (*at == open)
+			depth++;
+		else if (*at == close && !(close == '>' && at[-1] == '-') && --depth == 0)
+			return at + 1;
+	}
+	return at;
+}
+
+/* Removes ", std::allocator<...>" and its like: the defaults that nobody writes. */
+static void drop_default(char *name, const char *begin)
+{
+	for (char *at = name; (at = strstr(at, begin));) {
+		char *end = skip_brackets(at + strlen(begin) - 1, '<', '>');
+
+		if (*end == ' ' && end[1] == '>')
+			end++;
+		memmove(at, end, strlen(end) + 1);
+	}
+}
+
+/* An operator's own brackets are no brackets. @return the first character behind it. */
+static char *skip_operator(char *at)
+{
+	at += strlen("operator");
+	if (strncmp(at, "()", 2) == 0 || strncmp(at, "[]", 2) == 0)
+		return at + 2;
+	while (*at && strchr("<>=-+*/%^&|~!,", *at))
+		at++;
+	return at;
+}
+
+static bool is_operator(const char *name, const char *at)
+{
+	if (strncmp(at, "operator", strlen("operator")) != 0)
+		return false;
+	return at == name || at[-1] == ':' || at[-1] == ' ';
+}
+
+/* Marks that begin with a bracket and belong to the name. @return their end, NULL for a parameter list. */
+static char *skip_named_bracket(char *at)
+{
+	static const char anonymous[] = "(anonymous namespace)";
+
+	if (strncmp(at, anonymous, sizeof(anonymous) - 1) == 0)
+		return at + sizeof(anonymous) - 1;
+	return NULL;
+}
+
+/*
+ * Cuts the name at its parameter list and moves its beginning behind the return type. A bracket that is
+ * followed by "::" is the list of a function that a local class or lambda lies in: it is dropped.
+ */
+static void drop_signature(char *name)
+{
+	char *begin = name, *at = name;
+
+	while (*at) {
+		char *end;
+
+		if (is_operator(name, at)) {
+			at = skip_operator(at);
+		} else if (*at == '<') {
+			at = skip_brackets(at, '<', '>');
+		} else if (*at == '{') {
+			at = skip_brackets(at, '{', '}');
+		} else if (*at == ' ') {
+			begin = ++at;
+		} else if (*at == '(') {
+			end = skip_named_bracket(at);
+			if (end) {
+				at = end;
+				continue;
+			}
+			end = skip_brackets(at, '(', ')');
+			if (strncmp(end, " const::", 8) == 0)
+				end += 6;
+			if (strncmp(end, "::", 2) != 0) {
+				*at = '\0';
+				break;
+			}
+			memmove(at, end, strlen(end) + 1);
+		} else {
+			at++;
+		}
+	}
+	if (begin != name && !strstr(name, "operator "))
+		memmove(name, begin, strlen(begin) + 1);
+}
+
+void demangle_trim(char *name)
+{
+	replace(name, "std::__cxx11::", "std::");
+	replace(name, "std::__1::", "std::");
+	replace(name, "[abi:cxx11]", "");
+	replace(name, "std::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+		"std::string");
+	drop_default(name, ", std::allocator<");
+	drop_default(name, ", std::char_traits<");
+	drop_default(name, ", std::default_delete<");
+	drop_signature(name);
+	replace(name, "> >", ">>");
+}
+
+/* ".constprop.0", ".cold" and their like tell of the compiler and not of the function. */
+static size_t base_length(const char *name)
+{
+	static const char *const suffixes[] = { ".constprop.", ".isra.", ".part.", ".cold", ".lto_priv." };
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		const char *at = strstr(name, suffixes[i]);
+
+		if (at && at != name && (size_t)(at - name) < length)
+			length = (size_t)(at - name);
+	}
+	return length;
+}
+
+char *demangle_name(const char *name)
+{
+	char *base = strndup(name, base_length(name)), *demangled;
+	int status = 0;
+
+	if (!base || strncmp(base, "_Z", 2) != 0)
+		return base;
+	demangled = __cxa_demangle(base, NULL, NULL, &status);
+	if (!demangled)
+		return base;
+	free(base);
+	demangle_trim(demangled);
+	return demangled;
+}
