@@ -85,6 +85,8 @@ static void drop_signature(char *name)
 {
 	char *begin = name, *at = name;
 
+	if (strncmp(name, "decltype", strlen("decltype")) == 0)
+		return;		/* a return type that itself has brackets */
 	while (*at) {
 		char *end;
 
