@@ -36,7 +36,7 @@ static const struct column columns[] = {
 	{ "storage_bytes", "bytes", VALUE_U64, false, true, "bytes that came from storage", "storage",
 	  true },
 	{ "huge_bytes", "bytes", VALUE_U64, false, true, "bytes in huge pages", "huge", true },
-	{ "map_count", "count", VALUE_U64, false, false, "mappings made", "maps", false },
+	{ "map_count", "count", VALUE_U64, false, false, "mappings made", "made", false },
 	{ "live_at_exit_bytes", "bytes", VALUE_U64, false, false, "mapped at the end", "at exit", true },
 	{ "advise_ns", "ns", VALUE_U64, false, true, "time inside madvise, mlock, mprotect and kin",
 	  "in advice", true },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tables `phases` and `tokens`: what each phase did, and what a token cost. Counts are exact; CPU
- * time, faults and storage bytes come from samples of /proc and are null where the samples are too far
- * apart to tell (a tenth of the value).
+ * time, faults and storage bytes come from samples of /proc and are null where none was taken close
+ * to the begin and the end of a phase.
  */
 #include "analyze.h"
 
@@ -23,7 +23,7 @@ static const struct column phase_columns[] = {
 	{ "fault_count", "count", VALUE_U64, false, true, "page faults by the kernel's counters",
 	  "faults", false },
 	{ "fault_stall_ns", "ns", VALUE_U64, false, true, "time in page faults", "stall", false },
-	{ "read_count", "count", VALUE_U64, false, false, "read calls", "reads", false },
+	{ "read_count", "count", VALUE_U64, false, false, "read calls", "reads", true },
 	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes that read calls returned", "read",
 	  false },
 	{ "read_ns", "ns", VALUE_U64, false, true, "time in read calls, of all threads", "in reads",
@@ -67,9 +67,9 @@ static bool growth_of(const struct analysis_context *context, const struct phase
 		if (!sample_series_growth(&context->model->samples, metric, row->spans[i].begin_ns,
 					  row->spans[i].end_ns, &growth))
 			return false;
-		sum->low += growth.low;
-		sum->likely += growth.likely;
-		sum->high += growth.high;
+		sum->amount += growth.amount;
+		sum->edge_ns += growth.edge_ns;
+		sum->span_ns += growth.span_ns;
 	}
 	return row->span_count > 0;
 }
@@ -81,7 +81,7 @@ static void set_growth(struct table *table, size_t i, const char *column,
 	struct sample_growth growth = { 0 };
 
 	if (growth_of(context, row, metric, &growth) && sample_growth_is_known(&growth))
-		table_set_u64(table, i, column, (uint64_t)(growth.likely + 0.5));
+		table_set_u64(table, i, column, (uint64_t)(growth.amount + 0.5));
 }
 
 static void fill_phase(const struct analysis_context *context, struct table *table,
@@ -197,10 +197,10 @@ static void add_sampled(struct token_table *tokens, const char *metric, const ch
 
 	table_set_text(tokens->table, row, "metric", metric);
 	table_set_text(tokens->table, row, "unit", unit);
-	set_share(tokens->table, row, "per_prompt_token", tokens->prompt.growths[which].likely,
+	set_share(tokens->table, row, "per_prompt_token", tokens->prompt.growths[which].amount,
 		  tokens->prompt.token_count, tokens->prompt.is_grown[which]);
 	set_share(tokens->table, row, "per_generated_token",
-		  tokens->generation.growths[which].likely, tokens->generation.token_count,
+		  tokens->generation.growths[which].amount, tokens->generation.token_count,
 		  tokens->generation.is_grown[which]);
 }
 

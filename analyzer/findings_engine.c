@@ -77,24 +77,24 @@ const char *engine_flag(const struct engine *engine, enum engine_flag flag)
 		[ENGINE_UNKNOWN] = {
 			"use_mmap = false (or the load mode `none`) in llama_model_params",
 			"use_mmap = true (or the load mode `mmap`) in llama_model_params",
-			"no use_mlock in llama_model_params",
+			"clear use_mlock in llama_model_params",
 			"n_threads in llama_context_params",
 			"no call of llama_params_fit",
 		},
 		[ENGINE_LLAMA] = {
 			"`-lm none` (`--no-mmap` before v0.5.0)", "`-lm mmap`",
-			"no `-lm mlock` (`--mlock` before v0.5.0)", "`-t N`", "`-fit off`",
+			"leave `-lm mlock` out (`--mlock` before v0.5.0)", "`-t N`", "`-fit off`",
 		},
 		[ENGINE_LLAMA_OLD] = {
-			"`--no-mmap`", "no `--no-mmap`", "no `--mlock`", "`-t N`", "`-fit off`",
+			"`--no-mmap`", "leave `--no-mmap` out", "leave `--mlock` out", "`-t N`", "`-fit off`",
 		},
 		[ENGINE_KOBOLDCPP] = {
-			"`--nommap`", "no `--nommap`", "no `--usemlock`", "`--threads N`",
+			"`--nommap`", "leave `--nommap` out", "leave `--usemlock` out", "`--threads N`",
 			"no automatic fit",
 		},
 		[ENGINE_NODE] = {
 			"`useMmap: false` in loadModel", "`useMmap: true` in loadModel",
-			"no `useMlock` in loadModel", "`threads` in createContext",
+			"leave `useMlock` out of loadModel", "`threads` in createContext",
 			"fixed `gpuLayers` and `contextSize`",
 		},
 	};

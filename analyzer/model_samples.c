@@ -8,8 +8,7 @@
 
 #include "report_alloc.h"
 
-/* A time that far outside the samples, of the span asked for, is still taken as their first or last. */
-#define OUTSIDE_SHARE 20u
+#define EDGE_SHARE 20u	/* of the span */
 
 void sample_series_release(struct sample_series *series)
 {
@@ -69,55 +68,47 @@ static size_t sample_before(const struct sample_series *series, uint64_t time_ns
 	return low - 1;
 }
 
-struct reading {
-	double low, likely, high;
-};
-
-static struct reading reading_at(const struct sample_series *series, enum sample_metric metric,
-				 uint64_t time_ns)
+static uint64_t distance(uint64_t a, uint64_t b)
 {
-	size_t i = sample_before(series, time_ns);
-	const struct sample *before, *after;
-	double low, high, share;
-
-	if (i == SIZE_MAX)
-		i = 0;
-	before = &series->samples[i];
-	after = i + 1 < series->count && before->time_ns < time_ns ? before + 1 : before;
-	low = (double)before->values[metric];
-	high = (double)after->values[metric];
-	if (after == before)
-		return (struct reading){ low, low, low };
-	share = (double)(time_ns - before->time_ns) / (double)(after->time_ns - before->time_ns);
-	return (struct reading){ low, low + (high - low) * share, high };
+	return a > b ? a - b : b - a;
 }
 
-static bool is_covered(const struct sample_series *series, uint64_t begin_ns, uint64_t end_ns)
+/* The value at a time, between the samples around it; *edge_ns grows by the way to the nearest one. */
+static double value_at(const struct sample_series *series, enum sample_metric metric,
+		       uint64_t time_ns, uint64_t *edge_ns)
 {
-	uint64_t slack = (end_ns - begin_ns) / OUTSIDE_SHARE;
+	size_t i = sample_before(series, time_ns);
+	const struct sample *before = &series->samples[i == SIZE_MAX ? 0 : i], *after = before;
+	double share = 0;
 
-	return series->count >= 2 && end_ns > begin_ns &&
-	       begin_ns + slack >= series->samples[0].time_ns &&
-	       end_ns <= series->samples[series->count - 1].time_ns + slack;
+	if (i != SIZE_MAX && i + 1 < series->count)
+		after++;
+	if (after != before)
+		share = (double)(time_ns - before->time_ns) /
+			(double)(after->time_ns - before->time_ns);
+	*edge_ns += distance(time_ns, before->time_ns) < distance(time_ns, after->time_ns)
+			    ? distance(time_ns, before->time_ns)
+			    : distance(time_ns, after->time_ns);
+	return (double)before->values[metric] +
+	       share * ((double)after->values[metric] - (double)before->values[metric]);
 }
 
 bool sample_series_growth(const struct sample_series *series, enum sample_metric metric,
 			  uint64_t begin_ns, uint64_t end_ns, struct sample_growth *ret_growth)
 {
 	bool is_io = metric == SAMPLE_LOGICAL_BYTES || metric == SAMPLE_STORAGE_BYTES;
-	struct reading begin, end;
+	double begin, end;
 
-	if (!is_covered(series, begin_ns, end_ns) || (is_io && !series->has_io))
+	*ret_growth = (struct sample_growth){ .span_ns = end_ns - begin_ns };
+	if (series->count < 2 || (is_io && !series->has_io))
 		return false;
-	begin = reading_at(series, metric, begin_ns);
-	end = reading_at(series, metric, end_ns);
-	ret_growth->likely = end.likely > begin.likely ? end.likely - begin.likely : 0;
-	ret_growth->low = end.low > begin.high ? end.low - begin.high : 0;
-	ret_growth->high = end.high > begin.low ? end.high - begin.low : 0;
+	begin = value_at(series, metric, begin_ns, &ret_growth->edge_ns);
+	end = value_at(series, metric, end_ns, &ret_growth->edge_ns);
+	ret_growth->amount = end > begin ? end - begin : 0;
 	return true;
 }
 
 bool sample_growth_is_known(const struct sample_growth *growth)
 {
-	return growth->high - growth->low <= growth->high / 10;
+	return growth->span_ns && growth->edge_ns <= growth->span_ns / EDGE_SHARE;
 }

@@ -125,7 +125,7 @@ static void put_findings(FILE *out, const struct report *report)
 			fprintf(out, "(%s) ", finding->phase);
 		put_cell_text(out, finding->statement);
 		if (finding->advice) {
-			fputs(" ", out);
+			fputs(". Advice: ", out);
 			put_cell_text(out, finding->advice);
 		}
 		fputc('\n', out);

@@ -178,7 +178,7 @@ static void put_finding(const struct emit *emit, const struct report_finding *fo
 
 static void put_findings(const struct emit *emit, const struct report *report)
 {
-	render_text_title(emit, "Findings", "--section findings");
+	render_text_title(emit, "Findings", "[findings]");
 	for (size_t i = 0; i < report->finding_count; i++)
 		put_finding(emit, &report->findings[i]);
 	if (report->finding_count)
@@ -212,9 +212,17 @@ static void put_coverage_line(const struct emit *emit, const struct coverage *li
 
 static void put_coverage(const struct emit *emit, const struct report *report)
 {
-	render_text_title(emit, "Coverage", "--section coverage");
+	render_text_title(emit, "Coverage", "[coverage]");
 	for (size_t i = 0; i < report->coverage_count; i++)
 		put_coverage_line(emit, &report->coverage[i]);
+}
+
+static void put_hint(const struct emit *emit)
+{
+	fputc('\n', emit->out);
+	emit_text(emit, EMIT_DIM, "--section NAME prints one [part] alone, --top N more rows, "
+		  "--phase NAME one phase; see --help");
+	fputc('\n', emit->out);
 }
 
 void render_text(const struct report *report, const struct render_options *options, FILE *out)
@@ -231,4 +239,6 @@ void render_text(const struct report *report, const struct render_options *optio
 			render_text_table(&emit, report->tables[i], options);
 	if (render_has_section(options, "coverage"))
 		put_coverage(&emit, report);
+	if (!options->section)
+		put_hint(&emit);
 }

@@ -388,7 +388,7 @@ void render_text_table(const struct emit *emit, const struct table *table,
 				 .row_count = render_row_count(table, options, standard) };
 	char detail[128];
 
-	snprintf(detail, sizeof(detail), "--section %s", table->id);
+	snprintf(detail, sizeof(detail), "[%s]", table->id);
 	render_text_title(emit, table->title, detail);
 	lay_out(&layout);
 	if (layout.row_count && layout.count)
