@@ -52,8 +52,8 @@ static bool grow(void)
 		return false;
 	if (wanted) {
 		memcpy(more, wanted, wanted_count * sizeof(*more));
-		sys_unmap(wanted, wanted_max * sizeof(*more));
-		sys_unmap(table, table_size * sizeof(*table));
+		sys_memory_release(wanted, wanted_max * sizeof(*more));
+		sys_memory_release(table, table_size * sizeof(*table));
 	}
 	wanted = more;
 	wanted_max = max;
@@ -284,7 +284,7 @@ void function_names_resolve(void)
 		if (module)
 			resolve_module(module, &part[first], end - first);
 	}
-	sys_unmap(part, count * sizeof(*part));
+	sys_memory_release(part, count * sizeof(*part));
 }
 
 void function_names_repeat(void)

@@ -106,16 +106,20 @@ static inline void *sys_map(size_t bytes, int prot, int flags, int fd, uint64_t 
 	return addr < 0 && addr > -4096 ? NULL : (void *)addr;
 }
 
-/* Zeroed private memory. @return NULL when there is none. */
-static inline void *sys_memory(size_t bytes)
-{
-	return sys_map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
 static inline long sys_unmap(void *addr, size_t bytes)
 {
 	return SYS_CALL(munmap, addr, bytes, 0, 0, 0, 0);
 }
+
+/*
+ * Zeroed private memory of the shim, named "llmtrace" in /proc/self/maps where the kernel can, and counted. Give it back with
+ * sys_memory_release. @return NULL when there is none. Lives in sys_memory.c.
+ */
+void *sys_memory(size_t bytes);
+void sys_memory_release(void *addr, size_t bytes);
+
+/* Bytes that sys_memory has handed out and not got back. */
+uint64_t sys_memory_bytes(void);
 
 static inline long sys_madvise(void *addr, size_t bytes, int advice)
 {

@@ -72,7 +72,7 @@ static void zstd_release(void *opaque, void *addr)
 
 	(void)opaque;
 	if (addr)
-		sys_unmap(block, *block);
+		sys_memory_release(block, *block);
 }
 
 static bool make_compressor(void)

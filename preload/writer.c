@@ -238,7 +238,7 @@ static void emit_own_cost(void)
 	struct hook_faults faults = hook_faults_now();
 	uint64_t cpu_ns = own_cpu_ns();
 
-	WRITER_EMIT(own_ring, own_cost, 0, event->cpu_ns = cpu_ns; event->memory_bytes = pool_bytes();
+	WRITER_EMIT(own_ring, own_cost, 0, event->cpu_ns = cpu_ns; event->memory_bytes = pool_bytes() + sys_memory_bytes();
 		    event->file_bytes = trace_file_bytes(); event->minor_fault_count = faults.minor_count);
 }
 
