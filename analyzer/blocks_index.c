@@ -265,8 +265,10 @@ bool block_index_walk(struct block_index *index, uint64_t offset)
 	bool is_done;
 
 	window_init(&window, index->fd, index->file_bytes);
-	if (offset > index->file_bytes)
-		offset = sizeof(struct lt_frame_header) + sizeof(struct lt_file_header);
+	if (offset > index->file_bytes) {
+		offset = FRAME_BYTES + sizeof(struct lt_file_header);
+		note_stretch(index, 0, offset, "the length of the file header is damaged");
+	}
 	is_done = walk(index, &window, offset);
 	window_release(&window);
 	return is_done;
