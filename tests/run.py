@@ -25,6 +25,7 @@ import traceback
 TESTS = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(TESTS)
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(TOP, "build")))
+sys.dont_write_bytecode = True	# the tree stays as it is
 SKIPPED = 77
 LIMIT_S = 60
 sys.path.insert(0, os.path.join(TESTS, "lib"))
@@ -86,7 +87,7 @@ def run_case(case):
     os.makedirs(scratch)
     env = {k: v for k, v in os.environ.items()
            if not k.startswith("LLMTRACE_") and k not in ("LD_PRELOAD", "MAKEFLAGS", "MFLAGS")}
-    env.update(BUILD=BUILD, TOP=TOP, LC_ALL="C.UTF-8")
+    env.update(BUILD=BUILD, TOP=TOP, LC_ALL="C.UTF-8", PYTHONDONTWRITEBYTECODE="1")
     log_path = os.path.join(scratch, "output")
     start = time.monotonic()
     with open(log_path, "wb") as log:

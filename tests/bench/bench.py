@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
 from measure import Bench, BenchError, Table, printed, ratio_interval
 
 HERE = os.path.dirname(os.path.abspath(__file__))
