@@ -112,7 +112,7 @@ static struct frame look_at_end(struct window *window, uint64_t offset, uint32_t
 
 	if (content_bytes < sizeof(frame.end))
 		return bad_frame("the end of the trace is damaged");
-	bytes = window_at(window, offset + FRAME_BYTES, sizeof(frame.end));
+	bytes = window_at(window, offset + FRAME_BYTES, content_bytes);
 	if (!bytes)
 		return cut_frame();
 	memcpy(&frame.end, bytes, sizeof(frame.end));
