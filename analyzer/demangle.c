@@ -131,7 +131,7 @@ void demangle_trim(char *name)
 	drop_default(name, ", std::char_traits<");
 	drop_default(name, ", std::default_delete<");
 	drop_signature(name);
-	replace(name, "> >", ">>");
+	replace(name, " >", ">");
 }
 
 /* ".constprop.0", ".cold" and their like tell of the compiler and not of the function. */
