@@ -7,6 +7,7 @@
 
 #include "intern.h"
 #include "own_fds.h"
+#include "pool.h"
 #include "sys.h"
 #include "text.h"
 #include "writer_emit.h"
@@ -24,29 +25,61 @@ void proc_samples_init(struct lt_ring *own_ring)
 /* ---- mappings ---- */
 #define PROT_SHARED 0x100u
 
+struct map_line {
+	uint64_t start, end, offset, inode;
+	uint32_t prot;
+	const char *path;	/* "" for none */
+};
+
 /* START-END rwxp OFFSET DEV INODE PATH */
+static bool parse_map(const char *line, struct map_line *ret_map)
+{
+	const char *end = strchr(line, '-'), *rights = text_next_word(line), *word;
+
+	if (!end || !rights)
+		return false;
+	ret_map->start = text_number(line, 16);
+	ret_map->end = text_number(end + 1, 16);
+	ret_map->prot = (rights[0] == 'r' ? PROT_READ : 0) | (rights[1] == 'w' ? PROT_WRITE : 0) |
+			(rights[2] == 'x' ? PROT_EXEC : 0) | (rights[3] == 's' ? PROT_SHARED : 0);
+	word = text_next_word(rights);
+	ret_map->offset = word ? text_number(word, 16) : 0;
+	word = word ? text_next_word(word) : NULL;
+	word = word ? text_next_word(word) : NULL;
+	ret_map->inode = word ? text_number(word, 10) : 0;
+	word = word ? text_next_word(word) : NULL;
+	ret_map->path = word ? word : "";
+	return true;
+}
+
+static void emit_piece(const struct map_line *map, uint64_t start, uint64_t end, const char *path, unsigned at)
+{
+	uint32_t name = *path ? intern_string(path) : 0;
+
+	if (start == end)
+		return;
+	WRITER_EMIT(ring, map_seen, at, event->addr = start; event->length_bytes = end - start;
+		    event->offset_bytes = map->inode ? map->offset + (start - map->start) : 0;
+		    event->inode = map->inode; event->prot = map->prot; event->path = name);
+}
+
+#define OWN_LABEL "[llmtrace]"
+
+/* What is the shim's own gets a label of its own. */
 static void emit_map(const char *line, unsigned at)
 {
-	const char *end = strchr(line, '-'), *word = text_next_word(line);
-	uint64_t start = text_number(line, 16), inode, offset;
-	uint32_t prot = 0, path;
+	struct map_line map;
+	uint64_t from, own_start, own_end;
 
-	if (!end || !word)
+	if (!parse_map(line, &map))
 		return;
-	prot |= word[0] == 'r' ? PROT_READ : 0;
-	prot |= word[1] == 'w' ? PROT_WRITE : 0;
-	prot |= word[2] == 'x' ? PROT_EXEC : 0;
-	prot |= word[3] == 's' ? PROT_SHARED : 0;
-	word = text_next_word(word);
-	offset = word ? text_number(word, 16) : 0;
-	word = word ? text_next_word(word) : NULL;
-	word = word ? text_next_word(word) : NULL;
-	inode = word ? text_number(word, 10) : 0;
-	word = word ? text_next_word(word) : NULL;
-	path = word ? intern_string(word) : 0;
-	WRITER_EMIT(ring, map_seen, at, event->addr = start;
-		    event->length_bytes = text_number(end + 1, 16) - start; event->offset_bytes = offset;
-		    event->inode = inode; event->prot = prot; event->path = path);
+	if (pool_path()[0] && !strcmp(map.path, pool_path()))
+		map.path = OWN_LABEL;
+	for (from = map.start; !map.inode && sys_memory_in_range(from, map.end, &own_start, &own_end); from = own_end) {
+		emit_piece(&map, from, own_start, map.path, at);
+		emit_piece(&map, own_start, own_end, OWN_LABEL, at);
+	}
+	emit_piece(&map, from, map.end, map.path, at);
 }
 
 /* Hands every line of a file to a function, however long the file is. */

@@ -121,6 +121,11 @@ void sys_memory_release(void *addr, size_t bytes);
 /* Bytes that sys_memory has handed out and not got back. */
 uint64_t sys_memory_bytes(void);
 
+/*
+ * The first piece of [start, end) that is the shim's: the kernel shows neighbours as one mapping. @return false when there is none.
+ */
+bool sys_memory_in_range(uint64_t start, uint64_t end, uint64_t *ret_start, uint64_t *ret_end);
+
 static inline long sys_madvise(void *addr, size_t bytes, int advice)
 {
 	return SYS_CALL(madvise, addr, bytes, advice, 0, 0, 0);
