@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop of decode_varint.h: eight bytes are loaded, the highest bits tell where the value ends, and
- * three shifts squeeze the groups of seven bits together. Eight small values in a row, and values of
- * nine bytes and more, take ways of their own.
+ * The loop of decode_varint.h: eight bytes are loaded, the highest bits tell where values end, and
+ * three shifts squeeze the groups of seven bits of each together. Eight small values in a row, values of
+ * nine bytes and more, and the last few take ways of their own.
  */
 #include "decode_varint.h"
 
@@ -31,35 +31,71 @@ static bool decode_slowly(const uint8_t **at, const uint8_t *end, uint64_t *ret_
 	return !in.is_bad;
 }
 
+/* What is left of a word while values are taken off its lower end. */
+struct word_walk {
+	uint64_t word;
+	uint64_t stops;			/* high bit of each byte that ends a value */
+	uint64_t taken;			/* mask of the bytes that were taken */
+	unsigned taken_bits;
+};
+
+static inline uint64_t take_value(struct word_walk *walk)
+{
+	uint64_t mask = walk->stops ^ (walk->stops - 1);
+	uint64_t value = squeeze((walk->word & mask & ~walk->taken) >> walk->taken_bits);
+
+	walk->taken = mask;
+	walk->taken_bits = (unsigned)__builtin_ctzll(walk->stops) + 1;
+	walk->stops &= walk->stops - 1;
+	return value;
+}
+
+/*
+ * Takes four values, two or one from a word of which at least one ends in it. The values of a word do
+ * not wait for each other, and how many there are hardly changes within a column.
+ */
+static inline size_t take_values(struct word_walk *walk, uint64_t *ret_values)
+{
+	uint64_t second = walk->stops & (walk->stops - 1);
+	uint64_t third = second & (second - 1);
+
+	ret_values[0] = take_value(walk);
+	if (!second)
+		return 1;
+	ret_values[1] = take_value(walk);
+	if (!(third & (third - 1)))
+		return 2;
+	ret_values[2] = take_value(walk);
+	ret_values[3] = take_value(walk);
+	return 4;
+}
+
 bool varints_decode(const uint8_t **at, const uint8_t *end, uint64_t *ret_values, size_t count)
 {
 	const uint8_t *from = *at;
 	size_t i = 0;
 
 	while (i < count) {
-		uint64_t word, stops;
+		struct word_walk walk = { .taken = 0 };
 
-		if (end - from < 8) {
+		if (end - from >= 8) {
+			memcpy(&walk.word, from, sizeof(walk.word));
+			walk.stops = ~walk.word & HIGH_BITS;
+		}
+		if (count - i < 8 || !walk.stops) {
 			if (!decode_slowly(&from, end, &ret_values[i++]))
 				return false;
 			continue;
 		}
-		memcpy(&word, from, sizeof(word));
-		stops = ~word & HIGH_BITS;
-		if (stops == HIGH_BITS && count - i >= 8) {
+		if (walk.stops == HIGH_BITS) {
 			for (unsigned j = 0; j < 8; j++)
 				ret_values[i + j] = from[j];
 			from += 8;
 			i += 8;
 			continue;
 		}
-		if (!stops) {
-			if (!decode_slowly(&from, end, &ret_values[i++]))
-				return false;
-			continue;
-		}
-		ret_values[i++] = squeeze(word & (stops ^ (stops - 1)));
-		from += ((unsigned)__builtin_ctzll(stops) + 1) / 8;
+		i += take_values(&walk, ret_values + i);
+		from += walk.taken_bits / 8;
 	}
 	*at = from;
 	return true;
