@@ -19,10 +19,12 @@
 struct input {
 	const struct lt_record *const *next;
 	const struct lt_record *const *end;
-	struct decoded *decoded;	/* to give back; NULL for a ring */
+	uint64_t time_ns;		/* of *next */
 	size_t sequence;
+	struct decoded *decoded;	/* to give back; NULL for a ring */
 	size_t open_bytes;
 	uint32_t stream;
+	bool is_acquire;		/* *next is one */
 };
 
 struct merge {
@@ -32,7 +34,7 @@ struct merge {
 	const struct block **blocks;
 	struct damage_list *damage;
 	struct merge_counts counts;
-	uint8_t is_acquire[SCHEMA_KINDS];
+	bool is_acquire[SCHEMA_KINDS];
 
 	struct input *inputs;		/* a binary heap */
 	size_t input_count, input_capacity;
@@ -110,24 +112,26 @@ const struct merge_counts *merge_counts(const struct merge *merge)
 	return &merge->counts;
 }
 
-static bool is_record_before(const struct merge *merge, const struct lt_record *left,
-			     size_t left_sequence, const struct input *right)
+/* Whether a record that lies in a block of that sequence number comes before the next of another. */
+static inline bool is_place_before(uint64_t time_ns, bool is_acquire, size_t sequence,
+				   const struct input *other)
 {
-	const struct lt_record *other = *right->next;
-	unsigned left_class, right_class;
-
-	if (left->time != other->time)
-		return left->time < other->time;
-	left_class = merge->is_acquire[LT_STATE_KIND(left->state)];
-	right_class = merge->is_acquire[LT_STATE_KIND(other->state)];
-	if (left_class != right_class)
-		return left_class < right_class;
-	return left_sequence < right->sequence;
+	if (time_ns != other->time_ns)
+		return time_ns < other->time_ns;
+	if (is_acquire != other->is_acquire)
+		return other->is_acquire;
+	return sequence < other->sequence;
 }
 
-static bool is_before(const struct merge *merge, const struct input *left, const struct input *right)
+static inline bool is_before(const struct input *left, const struct input *right)
 {
-	return is_record_before(merge, *left->next, left->sequence, right);
+	return is_place_before(left->time_ns, left->is_acquire, left->sequence, right);
+}
+
+static void note_next(const struct merge *merge, struct input *input)
+{
+	input->time_ns = (*input->next)->time;
+	input->is_acquire = merge->is_acquire[LT_STATE_KIND((*input->next)->state)];
 }
 
 static void sift_down(struct merge *merge, size_t at)
@@ -141,9 +145,9 @@ static void sift_down(struct merge *merge, size_t at)
 		if (child >= merge->input_count)
 			break;
 		if (child + 1 < merge->input_count &&
-		    is_before(merge, &inputs[child + 1], &inputs[child]))
+		    is_before(&inputs[child + 1], &inputs[child]))
 			child++;
-		if (!is_before(merge, &inputs[child], &moved))
+		if (!is_before(&inputs[child], &moved))
 			break;
 		inputs[at] = inputs[child];
 		at = child;
@@ -156,7 +160,7 @@ static void push(struct merge *merge, const struct input *input)
 	struct input *inputs = merge->inputs;
 	size_t at = merge->input_count++;
 
-	while (at > 0 && is_before(merge, input, &inputs[(at - 1) / 2])) {
+	while (at > 0 && is_before(input, &inputs[(at - 1) / 2])) {
 		inputs[at] = inputs[(at - 1) / 2];
 		at = (at - 1) / 2;
 	}
@@ -208,6 +212,7 @@ static void open_source(struct merge *merge, const struct merge_source *source)
 	input.next = events->records;
 	input.end = events->records + events->count;
 	input.open_bytes = events->arena_capacity + events->record_capacity * sizeof(void *);
+	note_next(merge, &input);
 	merge->open_bytes += input.open_bytes;
 	push(merge, &input);
 }
@@ -227,6 +232,8 @@ static void drop_delivered(struct merge *merge)
 		*top = merge->inputs[--merge->input_count];
 		if (!merge->input_count)
 			return;
+	} else {
+		note_next(merge, top);
 	}
 	sift_down(merge, 0);
 }
@@ -237,7 +244,7 @@ static void open_due(struct merge *merge)
 	while (merge->next_source < merge->source_count) {
 		const struct merge_source *source = &merge->sources[merge->next_source];
 
-		if (merge->input_count && ((*merge->inputs[0].next)->time < source->begin_ns ||
+		if (merge->input_count && (merge->inputs[0].time_ns < source->begin_ns ||
 					   merge->open_bytes > MAX_OPEN_BYTES))
 			return;
 		merge->next_source++;
@@ -251,6 +258,8 @@ static size_t count_below(const struct input *input, uint64_t limit_ns)
 	const struct lt_record *const *next = input->next;
 	size_t count = (size_t)(input->end - next), low = 0, high = 1;
 
+	if (count == 1 || next[1]->time >= limit_ns)
+		return next[0]->time < limit_ns;
 	if (next[count - 1]->time < limit_ns)
 		return count;
 	while (high < count && next[high]->time < limit_ns) {
@@ -276,9 +285,18 @@ static const struct input *second_best(const struct merge *merge)
 
 	if (merge->input_count < 2)
 		return NULL;
-	if (merge->input_count > 2 && is_before(merge, &inputs[2], &inputs[1]))
+	if (merge->input_count > 2 && is_before(&inputs[2], &inputs[1]))
 		return &inputs[2];
 	return &inputs[1];
+}
+
+static bool is_record_before(const struct merge *merge, const struct input *input, size_t index,
+			     const struct input *other)
+{
+	const struct lt_record *record = input->next[index];
+
+	return is_place_before(record->time, merge->is_acquire[LT_STATE_KIND(record->state)],
+			       input->sequence, other);
 }
 
 /* @return how many records of the top come before everything else that is known; at least 1. */
@@ -290,12 +308,11 @@ static size_t count_ahead(const struct merge *merge)
 
 	if (merge->next_source < merge->source_count)
 		unopened_ns = merge->sources[merge->next_source].begin_ns;
-	if (second && (*second->next)->time < unopened_ns) {
+	if (second && second->time_ns < unopened_ns) {
 		size_t all = (size_t)(top->end - top->next);
 
-		count = count_below(top, (*second->next)->time);
-		while (count < all &&
-		       is_record_before(merge, top->next[count], top->sequence, second))
+		count = count_below(top, second->time_ns);
+		while (count < all && is_record_before(merge, top, count, second))
 			count++;
 	} else if (unopened_ns != UINT64_MAX) {
 		count = count_below(top, unopened_ns);
