@@ -6,7 +6,6 @@ PREFIX ?= /usr/local
 CC     ?= gcc
 ARCH   ?= $(shell uname -m)
 
-# The first goal that installs packages does so before any recipe needs them.
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wshadow -Wwrite-strings
 COMMON_FLAGS := -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -Iinclude -MMD -MP
@@ -23,43 +22,53 @@ SHIM_OBJECTS := $(patsubst %,$(BUILD)/shim/%.o,$(SHIM_SOURCES) $(SHARED_SOURCES)
 REPORT_OBJECTS := $(patsubst %,$(BUILD)/report/%.o,$(REPORT_SOURCES) $(SHARED_SOURCES))
 REPORT_LIBS := -ldw -lelf -lzstd -ljansson -lstdc++ -lpthread -lm
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
 ## all: the shim, the report and the command
 .PHONY: all
 all: $(BUILD)/libllmtrace.so $(BUILD)/llmtrace-report $(BUILD)/llmtrace
 
 $(BUILD)/shim/%.c.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SHIM_FLAGS) -c -o $@ $<
+	$(if $(V),,@echo '  CC   $<')
+	$(Q)$(CC) $(CFLAGS) $(SHIM_FLAGS) -c -o $@ $<
 
 $(BUILD)/shim/%.S.o: %.S preload/hooks.def
 	@mkdir -p $(@D)
-	$(CC) $(SHIM_FLAGS) -c -o $@ $<
+	$(if $(V),,@echo '  AS   $<')
+	$(Q)$(CC) $(SHIM_FLAGS) -c -o $@ $<
 
 $(BUILD)/report/%.c.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(REPORT_FLAGS) -c -o $@ $<
+	$(if $(V),,@echo '  CC   $<')
+	$(Q)$(CC) $(CFLAGS) $(REPORT_FLAGS) -c -o $@ $<
 
 $(BUILD)/exports.map: preload/exports.map.S preload/hooks.def preload/exports_extra.def
 	@mkdir -p $(@D)
-	$(CC) -E -P -Ipreload -o $@ $<
+	$(Q)$(CC) -E -P -Ipreload -o $@ $<
 
 # initfirst: our constructor runs before those of all other libraries. zstd is linked in and hidden.
 $(BUILD)/libllmtrace.so: $(SHIM_OBJECTS) $(BUILD)/exports.map
-	$(CC) $(CFLAGS) -shared -o $@ $(SHIM_OBJECTS) -Wl,--version-script=$(BUILD)/exports.map \
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS) -shared -o $@ $(SHIM_OBJECTS) -Wl,--version-script=$(BUILD)/exports.map \
 		-Wl,--exclude-libs,ALL -Wl,-z,initfirst -Wl,-z,now -Wl,-z,relro -Wl,-z,defs \
 		-l:libzstd.a
 
 $(BUILD)/llmtrace-report: $(REPORT_OBJECTS)
-	$(CC) $(CFLAGS) -o $@ $(REPORT_OBJECTS) $(REPORT_LIBS)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS) -o $@ $(REPORT_OBJECTS) $(REPORT_LIBS)
 
 $(BUILD)/llmtrace: $(wildcard analyzer/command/*.[ch]) include/llmtrace/options.def include/llmtrace/version.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -Ianalyzer/command -o $@ $(filter %.c,$^)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -Ianalyzer/command -o $@ $(filter %.c,$^)
 
 $(BUILD)/format_tables: analyzer/docs/format_tables.c include/llmtrace/events.c include/llmtrace/events.def \
 		include/llmtrace/names.def include/llmtrace/events.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -o $@ $(filter %.c,$^)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -o $@ $(filter %.c,$^)
 
 ## docs: the tables of FORMAT.md, from events.def and names.def
 .PHONY: docs
