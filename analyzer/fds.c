@@ -235,7 +235,7 @@ static void apply_close(struct fd_model *model, const struct lt_ev_close *event)
 
 static void apply_dup(struct fd_model *model, const struct lt_ev_dup *event)
 {
-	if (event->error || event->new_fd < 0 || event->new_fd == event->old_fd)
+	if (event->error || event->new_fd < 0)
 		return;
 	set_fd(model, event->new_fd, description_of(model, event->old_fd));
 }

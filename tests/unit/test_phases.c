@@ -251,12 +251,13 @@ static void test_calls_inside_calls(void **state)
 	/* left by an exception: ends when it is entered again */
 	begin_on(&run, LT_phase_call_llama_decode, 4, STREAM);
 	run.time_ns += 100;
-	begin_on(&run, LT_phase_call_llama_decode, 4, STREAM);
+	begin_on(&run, LT_phase_call_llama_decode, 1, STREAM);
 	run.time_ns += 100;
 	end_on(&run, LT_phase_call_llama_decode, STREAM);
 	finish(&run);
 	assert_int_equal(row_of(&run, "load")->duration_ns, 1000);
-	assert_int_equal(row_of(&run, "prompt")->token_count, 8);
+	assert_int_equal(row_of(&run, "prompt")->token_count, 4);
+	assert_int_equal(row_of(&run, "generation")->token_count, 1);
 	check_sums(&run);
 	phases_free(run.phases);
 }
