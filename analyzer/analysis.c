@@ -30,6 +30,7 @@ const struct analysis *const analyses[] = {
 };
 const size_t analysis_count = sizeof(analyses) / sizeof(analyses[0]);
 
+#define AHEAD_COUNT 8u		/* events */
 #define ANALYSES_MAX (sizeof(analyses) / sizeof(analyses[0]))
 
 struct listener {
@@ -111,6 +112,8 @@ static void dispatch_batch(struct model *model, const struct dispatch *dispatch,
 		const struct lt_record *record = batch->records[i];
 		const struct listener *listener = dispatch->listeners[LT_STATE_KIND(record->state)];
 
+		if (i + AHEAD_COUNT < batch->count)
+			model_expect(model, batch->records[i + AHEAD_COUNT]);
 		model_apply(model, record, batch->stream);
 		for (; listener->event; listener++)
 			if (model->is_counted || listener->is_stateful)

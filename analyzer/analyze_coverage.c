@@ -46,13 +46,12 @@ static void cover_events(const struct analysis_context *context, struct report *
 static void cover_calls(const struct analysis_context *context, struct report *report)
 {
 	const struct stream_totals *streams = &context->model->streams;
+	uint64_t seen = trace_facts(context->trace)->event_count;
 
-	if (!streams->stream_count)
-		return;
-	report_add_coverage(report, "hooked calls", streams->event_count,
-			    streams->event_count + streams->passed_count, true, "hooks",
-			    streams->passed_count ? "the others came from inside another hooked call "
-			    "of the same thread" : NULL);
+	if (streams->passed_count)
+		report_add_coverage(report, "hooked calls", seen, seen + streams->passed_count, true,
+				    "hooks", "the others came from inside another hooked call of the "
+				    "same thread");
 }
 
 static void cover_stacks(const struct analysis_context *context, struct report *report)

@@ -24,6 +24,8 @@ struct heap_over_time {
 	const struct analysis_context *context;
 	uint64_t start_ns, width_ns;
 	struct bucket buckets[BUCKET_COUNT];
+	struct bucket *now;		/* of the event before; NULL: none */
+	uint64_t now_begin_ns;
 };
 
 static const struct column columns[] = {
@@ -71,20 +73,31 @@ static void double_width(struct heap_over_time *heap)
 	heap->width_ns *= 2;
 }
 
+/* A division for each event would be the dearest part of this analysis: buckets change rarely. */
+static inline struct bucket *bucket_of(struct heap_over_time *heap, uint64_t record_ns)
+{
+	uint64_t time_ns = record_ns > heap->start_ns ? record_ns - heap->start_ns : 0;
+
+	if (heap->now && time_ns - heap->now_begin_ns < heap->width_ns)
+		return heap->now;
+	while (time_ns / heap->width_ns >= BUCKET_COUNT)
+		double_width(heap);
+	heap->now = &heap->buckets[time_ns / heap->width_ns];
+	heap->now_begin_ns = time_ns / heap->width_ns * heap->width_ns;
+	return heap->now;
+}
+
 static void event(void *state, const struct lt_record *record, uint32_t stream)
 {
 	struct heap_over_time *heap = state;
 	const struct heap_change *change = &heap->context->model->heap;
-	uint64_t time_ns = record->time > heap->start_ns ? record->time - heap->start_ns : 0;
 	uint64_t live_bytes = live_blocks_totals(heap->context->model->blocks)->live_bytes;
 	struct bucket *bucket;
 
 	(void)stream;
 	if (!change->has_freed && !change->has_added)
 		return;
-	while (time_ns / heap->width_ns >= BUCKET_COUNT)
-		double_width(heap);
-	bucket = &heap->buckets[time_ns / heap->width_ns];
+	bucket = bucket_of(heap, record->time);
 	bucket->is_used = true;
 	bucket->live_bytes = live_bytes;
 	if (live_bytes > bucket->peak_live_bytes)

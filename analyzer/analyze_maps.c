@@ -207,6 +207,14 @@ static size_t merge(const struct maps *maps, struct map_group **ret_merged)
 	return count;
 }
 
+/* What the shim itself has mapped stands in the head of the report. */
+static bool is_own(const char *label)
+{
+	const char *slash = strrchr(label, '/');
+
+	return !strncmp(label, "[llmtrace", 9) || (slash && !strcmp(slash, "/libllmtrace.so"));
+}
+
 static bool is_empty(const struct map_group *group)
 {
 	return !group->map_count && !group->failed_count && !group->advise_ns && !group->unmap_ns;
@@ -222,7 +230,7 @@ static void finish(void *state, struct report *report)
 	table = report_add_table(report, "maps", "Memory mappings", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < count; i++)
-		if (!is_empty(&merged[i]))
+		if (!is_empty(&merged[i]) && !is_own(label_of(maps->context, &merged[i])))
 			add_row(maps, table, &merged[i]);
 	table_sort_descending(table, "length_bytes");
 	free(merged);

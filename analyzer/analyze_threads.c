@@ -82,13 +82,14 @@ static void set_kernel_numbers(struct table *table, size_t row, const struct thr
 	table_set_text(table, row, "affinity", text);
 }
 
+/* A thread has the name of its creator until it gets one of its own. */
 static const char *name_of(const struct analysis_context *context, const struct thread *thread)
 {
-	const char *name = trace_string(context->trace, thread->name);
+	const struct thread_model *model = &context->model->threads;
 
-	if (name)
-		return name;
-	return thread->tid == trace_facts(context->trace)->pid ? "[main thread]" : NULL;
+	for (size_t steps = 0; !thread->name && thread->creator && steps < model->count; steps++)
+		thread = &model->threads[thread->creator - 1];
+	return trace_string(context->trace, thread->name);
 }
 
 static void add_row(const struct threads *threads, struct table *table, const struct thread *thread)

@@ -15,7 +15,7 @@
 struct fd_model;
 struct trace;
 
-/* File 0 stands for every descriptor and stream that was never seen being opened. */
+/* File 0 stands for stdin, stdout and stderr as FILE, and for what was opened where no hook saw it. */
 struct io_file {
 	const char *path;	/* pipes, sockets and the like without their number */
 	uint64_t device, inode;

@@ -24,7 +24,7 @@ static uint32_t add_file(struct file_table *table, const struct io_file *file, u
 
 void file_table_init(struct file_table *table)
 {
-	struct io_file unknown = { .path = "[not seen being opened]" };
+	struct io_file unknown = { .path = "[standard streams, or opened unseen]" };
 	uint32_t no_bucket = 0;
 
 	add_file(table, &unknown, &no_bucket);

@@ -71,6 +71,14 @@ static inline uint64_t home_of(const struct live_blocks *blocks, uint64_t addr)
 	return addr * 0x9e3779b97f4a7c15ull >> blocks->shift;
 }
 
+void live_blocks_expect(const struct live_blocks *blocks, const struct lt_record *record)
+{
+	/* the address is the first field of every heap record */
+	uint64_t addr = ((const struct lt_ev_alloc *)record)->addr;
+
+	__builtin_prefetch(&blocks->entries[home_of(blocks, addr)]);
+}
+
 /* @return the entry of addr, or the free entry where it belongs. */
 static inline struct block *entry_of(struct live_blocks *blocks, uint64_t addr)
 {

@@ -44,6 +44,9 @@ void live_blocks_free(struct live_blocks *blocks);
 void live_blocks_apply(struct live_blocks *blocks, const struct lt_record *record, uint32_t stream,
 		       bool is_counted, struct heap_change *ret_change);
 
+/* Tells that a heap record comes soon, so that the memory that it needs is fetched meanwhile. */
+void live_blocks_expect(const struct live_blocks *blocks, const struct lt_record *record);
+
 const struct heap_totals *live_blocks_totals(const struct live_blocks *blocks);
 
 #endif

@@ -115,8 +115,6 @@ static void apply_stats(struct model *model, const struct lt_ev_stream_stats *ev
 {
 	struct stream_totals *totals = &model->streams;
 
-	totals->event_count += event->event_count;
-	totals->lost_count += event->lost_count;
 	totals->wait_count += event->wait_count;
 	totals->wait_ns += event->wait_ns;
 	totals->passed_count += event->passed_count;

@@ -16,7 +16,7 @@
 
 /* Sums of stream_stats. */
 struct stream_totals {
-	uint64_t event_count, lost_count, wait_count, wait_ns, passed_count, lost_stack_count;
+	uint64_t wait_count, wait_ns, passed_count, lost_stack_count;
 	uint64_t stream_count;		/* streams that gave their totals */
 };
 
@@ -63,6 +63,13 @@ struct model {
 void model_init(struct model *model, struct trace *trace, const struct phase_span *filter,
 		size_t filter_count);
 void model_release(struct model *model);
+
+/* Tells that an event comes soon. */
+static inline void model_expect(const struct model *model, const struct lt_record *record)
+{
+	if (LT_STATE_KIND(record->state) <= LT_KIND_realloc_end)
+		live_blocks_expect(model->blocks, record);
+}
 
 /* Brings the model up to date with one event. */
 void model_apply(struct model *model, const struct lt_record *record, uint32_t stream);

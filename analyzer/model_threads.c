@@ -113,7 +113,7 @@ static struct thread *thread_of_ticket(struct thread_model *model, uint64_t tick
 static void apply_create(struct thread_model *model, const struct lt_ev_thread_create *event,
 			 uint32_t stream)
 {
-	uint32_t creator_tid = thread_model_of_stream(model, stream)->tid;
+	uint32_t creator = (uint32_t)(thread_model_of_stream(model, stream) - model->threads) + 1;
 	struct thread *thread;
 
 	if (event->error)
@@ -125,7 +125,7 @@ static void apply_create(struct thread_model *model, const struct lt_ev_thread_c
 	thread->handle = event->handle;
 	thread->start_routine = event->start_routine;
 	thread->creator_stack = event->head.stack;
-	thread->creator_tid = creator_tid;
+	thread->creator = creator;
 	thread->is_creation_seen = true;
 }
 

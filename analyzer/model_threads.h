@@ -18,7 +18,7 @@ struct thread {
 	uint32_t stream;		/* 0: recorded nothing */
 	uint32_t name;			/* string id, 0: none */
 	uint32_t creator_stack;		/* 0: not known */
-	uint32_t creator_tid;		/* 0: not known */
+	uint32_t creator;		/* index + 1, 0: not known */
 	bool is_creation_seen, is_started, is_ended, is_exit_seen, is_sampled, is_pinned;
 	uint64_t handle, ticket, start_routine;
 	uint64_t start_ns, end_ns;	/* end: 0 while it lives */
@@ -29,7 +29,6 @@ struct thread {
 	uint64_t cpu_mask;		/* CPUs 0..63 that it may run on; 0: not known */
 	uint64_t sched_call_count;
 	uint64_t alloc_count;
-	uint64_t event_count;
 };
 
 struct thread_model {

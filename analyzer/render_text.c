@@ -4,6 +4,7 @@
  * width that is asked for (100 columns), colours on demand.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -196,9 +197,10 @@ static void put_coverage_line(const struct emit *emit, const struct coverage *li
 	struct value total_value = { .type = line->is_total_known ? VALUE_U64 : VALUE_NULL,
 				     .u64 = line->total };
 
+	/* rounded down: only all of them are 100% */
 	if (line->is_total_known && line->total)
 		snprintf(share, sizeof(share), " (%.4g%%)",
-			 100.0 * (double)line->seen / (double)line->total);
+			 floor(1e4 * (double)line->seen / (double)line->total) / 100);
 	if (line->is_total_known)
 		snprintf(text, sizeof(text), "%s: %s of %s%s, by %s%s%s", line->subject,
 			 units_value(seen, &seen_value, unit), units_value(total, &total_value, unit),
