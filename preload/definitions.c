@@ -159,10 +159,18 @@ static const struct module *find_module(uint64_t addr, uint32_t generation)
 	return module;
 }
 
+/* The entry points of phases stand between the target's frames; they are not the target's. */
+static bool is_own_frame(const struct module *module)
+{
+	return module && module->start <= (uintptr_t)is_own_frame && (uintptr_t)is_own_frame < module->end;
+}
+
 static void put_frame(struct lt_wire_out *frames, uint64_t addr, uint32_t generation)
 {
 	const struct module *module = find_module(addr, generation);
 
+	if (is_own_frame(module))
+		return;
 	lt_put_varint(frames, module ? module->id : 0);
 	lt_put_varint(frames, module ? addr - module->load_bias : addr);
 	if (module)

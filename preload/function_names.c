@@ -11,6 +11,10 @@
 #include "definitions.h"
 #include "modules.h"
 #include "sys.h"
+#include "writer_emit.h"
+
+/* So many symbols are looked at before the rings are. */
+#define SYMBOLS_A_TIME 1024u
 
 struct wanted {
 	uint64_t offset;	/* of a byte inside the call: the return address minus 1 */
@@ -207,8 +211,11 @@ static bool read_table(const struct elf_file *file, uint32_t type, struct wanted
 	names = file_at(file, strings->sh_offset, strings->sh_size);
 	if (!symbols || !names || !strings->sh_size)
 		return false;
-	for (uint64_t i = 0; i < section->sh_size / sizeof(*symbols); i++)
+	for (uint64_t i = 0; i < section->sh_size / sizeof(*symbols); i++) {
+		if (i % SYMBOLS_A_TIME == 0)
+			writer_keep_up();
 		offer_symbol(part, count, &symbols[i], names, strings->sh_size);
+	}
 	emit(part, count, names, strings->sh_size);
 	return true;
 }

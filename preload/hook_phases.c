@@ -347,8 +347,11 @@ struct dlsym_answer lt_dlsym(void *handle, const char *name, const void *caller)
 
 	if (LT_UNLIKELY(!real_dlsym))
 		real_resolve();
-	if (LT_LIKELY(phase == PHASE_COUNT) || handle == RTLD_NEXT)
+	if (LT_LIKELY(phase == PHASE_COUNT))
 		return (struct dlsym_answer){ 0, NULL };
+	/* the loader knows who comes next, but must not take our entry for a function when none is behind it */
+	if (handle == RTLD_NEXT)
+		return (struct dlsym_answer){ !real_dlsym(RTLD_NEXT, name), NULL };
 	if (handle == RTLD_DEFAULT)
 		return (struct dlsym_answer){ 1, answer_global(phase, caller) };
 	real = real_dlsym(handle, name);

@@ -6,11 +6,10 @@
 #include "init.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/auxv.h>
 
 #include "clock.h"
 #include "facts.h"
+#include "follow.h"
 #include "hook.h"
 #include "hook_threads.h"
 #include "identity.h"
@@ -30,37 +29,6 @@
 #endif
 
 int init_pid;
-
-/* LLMTRACE_FOLLOW=0: programs that a traced process starts are not traced. A traced process has a pool of its own. */
-static bool is_descendant_of_traced(void)
-{
-	int pid = identity_get()->pid;
-
-	for (int depth = 0; depth < 64 && pid > 1; depth++) {
-		char path[64], line[1024];
-		const char *word;
-		uint64_t start = identity_start_ticks(pid);
-
-		text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)pid, start);
-		if (SYS_CALL(faccessat, AT_FDCWD, path, 0, 0, 0, 0) == 0)
-			return true;
-		text_format(path, sizeof(path), "/proc/%u/stat", (uint64_t)pid);
-		if (text_read_file(path, line, sizeof(line)) <= 0)
-			return false;
-		word = text_last(line, ')');
-		word = word ? text_next_word(word) : NULL;
-		word = word ? text_next_word(word) : NULL;
-		pid = word ? (int)text_number(word, 10) : 0;
-	}
-	return false;
-}
-
-static bool is_wanted(void)
-{
-	if (getauxval(AT_SECURE))
-		return false;
-	return strcmp(options_get()->follow, "0") || !is_descendant_of_traced();
-}
 
 /* The switch lies in a page that forked children find zeroed: they are off before their first instruction. */
 static struct hook_switch *make_switch(void)
@@ -132,7 +100,7 @@ static void start(char **envp)
 	identity_init();
 	init_pid = identity_get()->pid;
 	clock_init();
-	if (!is_wanted())
+	if (!follow_wants_this())
 		return;
 	if (options_get()->mistake)
 		options_say("%s has a value that is not understood: using its default%s", options_get()->mistake, "");

@@ -82,7 +82,7 @@ void options_init(char **envp)
 	}
 	parse_events();
 	parse_stacks();
-	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0"))
+	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") && strcmp(options.follow, "1"))
 		options.mistake = "LLMTRACE_FOLLOW";
 }
 

@@ -238,9 +238,14 @@ void pool_make_room(void)
 		add_rings();
 }
 
+void pool_set_closed(bool is_closed)
+{
+	__atomic_store_n(&pool_header->is_closed, is_closed, __ATOMIC_RELEASE);
+}
+
 void pool_remove(void)
 {
-	__atomic_store_n(&pool_header->is_closed, 1, __ATOMIC_RELEASE);
+	pool_set_closed(true);
 	if (path[0])
 		sys_unlink(path);
 }

@@ -40,6 +40,9 @@ struct lt_ring *pool_ring(uint32_t index);
 void pool_give_ring(struct lt_ring *ring);
 void pool_make_room(void);
 
+/* Whether the trace file has everything that the pool holds. */
+void pool_set_closed(bool is_closed);
+
 /* Marks the pool as fully written and removes its file. */
 void pool_remove(void);
 

@@ -10,13 +10,20 @@
 #include "clock.h"
 #include "hook.h"
 #include "sys.h"
+#include "text.h"
 
-#define NO_PROGRESS_NS 20000000u	/* after so long without progress of the writer a record is dropped */
+/*
+ * A record is dropped when the writer makes no progress for so long: it stands, say on a full disk. When it merely waits for a CPU
+ * it will go on, so it gets more time.
+ */
+#define NO_PROGRESS_NS 20000000u
+#define NO_CPU_NS 1000000000u
 #define NAP_NS 1000000u
 
 uint32_t ring_writer_sleeps;
 uint32_t ring_writer_calls;
 uint32_t ring_progress;
+int ring_writer_tid;
 
 void ring_wake_writer(void)
 {
@@ -56,6 +63,26 @@ static bool is_real_time(void)
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
+/* Field 3 of its stat in /proc is R also while it waits for a CPU. */
+static bool is_writer_runnable(void)
+{
+	char path[64], line[128];
+	const char *name_end;
+
+	text_format(path, sizeof(path), "/proc/self/task/%u/stat", (uint64_t)ring_writer_tid);
+	if (text_read_file(path, line, sizeof(line)) <= 0)
+		return false;
+	name_end = text_last(line, ')');
+	return name_end && name_end[1] == ' ' && name_end[2] == 'R';
+}
+
+static bool has_stopped(uint64_t since_ns)
+{
+	uint64_t idle_ns = clock_monotonic_ns() - since_ns;
+
+	return idle_ns > NO_CPU_NS || (idle_ns > NO_PROGRESS_NS && !is_writer_runnable());
+}
+
 bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 {
 	uint64_t last_ns;
@@ -78,7 +105,7 @@ bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 		seen = __atomic_load_n(&ring_progress, __ATOMIC_ACQUIRE);
 		if (seen != progress)
 			last_ns = clock_monotonic_ns();
-		else if (clock_monotonic_ns() - last_ns > NO_PROGRESS_NS)
+		else if (has_stopped(last_ns))
 			return lose(ring);
 		progress = seen;
 	}

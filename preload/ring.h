@@ -24,6 +24,7 @@
 extern uint32_t ring_writer_sleeps;
 extern uint32_t ring_writer_calls;
 extern uint32_t ring_progress;
+extern int ring_writer_tid;
 void ring_wake_writer(void);
 
 /*

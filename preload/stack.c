@@ -143,7 +143,8 @@ const char *stack_method(void)
 
 bool stack_is_own_code(const void *addr)
 {
-	return is_inside(&own_code, addr);
+	/* the loader allocates for the walker: its thread-local memory */
+	return is_inside(&own_code, addr) || is_inside(&loader_code, addr);
 }
 
 void stack_forget_modules(void)

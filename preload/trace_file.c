@@ -182,6 +182,13 @@ static uint64_t real_time_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t start_ns;
+
+uint64_t trace_file_start_ns(void)
+{
+	return start_ns;
+}
+
 void trace_file_write_header(const char *pool_path, uint32_t groups)
 {
 	static struct lt_file_header header;
@@ -196,7 +203,7 @@ void trace_file_write_header(const char *pool_path, uint32_t groups)
 	header.parent_pid = (uint32_t)self->parent_pid;
 	header.process_start_ticks = self->start_ticks;
 	memcpy(header.boot_id, self->boot_id, sizeof(header.boot_id));
-	header.start_ns = clock_monotonic_ns();
+	header.start_ns = start_ns = clock_monotonic_ns();
 	header.start_unix_ns = real_time_ns();
 	header.time_namespace_ns = self->time_namespace_ns;
 	header.groups = groups;
@@ -237,12 +244,22 @@ void trace_file_write_definitions(uint16_t flags)
 		trace_file_write_block(&header, rows, bytes);
 }
 
-void trace_file_end(uint64_t lost_event_count)
+void trace_file_write_end(uint64_t lost_event_count)
 {
 	struct lt_file_end end = { LT_END_MAGIC, 0, event_count, lost_event_count, clock_monotonic_ns() };
 
 	end.crc = lt_crc32c(0, &end, sizeof(end));
 	write_skippable(LT_FRAME_END, &end, sizeof(end));
+}
+
+void trace_file_remove(void)
+{
+	if (is_ours(own_fd_number(handle)))
+		sys_unlink(path);
+}
+
+void trace_file_close(void)
+{
 	own_fd_close(handle);
 }
 

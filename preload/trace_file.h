@@ -33,8 +33,17 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 /* Writes the collected definitions, if any. flags: LT_BLOCK_IS_CHECKPOINT or 0. */
 void trace_file_write_definitions(uint16_t flags);
 
-/* Ends the file in order. */
-void trace_file_end(uint64_t lost_event_count);
+/* Removes the file: the trace of a brief helper. */
+void trace_file_remove(void);
+
+/* @return CLOCK_MONOTONIC of the header. */
+uint64_t trace_file_start_ns(void);
+
+/* Writes the frame that ends the file in order. More blocks may follow after an exec that failed. */
+void trace_file_write_end(uint64_t lost_event_count);
+
+/* Gives the descriptor back. */
+void trace_file_close(void);
 
 uint64_t trace_file_bytes(void);
 uint64_t trace_file_event_count(void);

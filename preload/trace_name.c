@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "follow.h"
 #include "identity.h"
 #include "llmtrace/format.h"
 #include "sys.h"
@@ -75,8 +76,14 @@ void trace_name_expand(const char *pattern, char *buffer, size_t bytes)
 	}
 }
 
-/* Whether the process that made the trace at path is alive; also true for this very process. */
-static bool is_being_written(const char *path)
+enum owner {
+	OWNER_NONE,		/* not a trace, or its process is gone */
+	OWNER_LIVING,
+	OWNER_SELF,		/* this very process, before an exec */
+};
+
+/* Who writes the trace at path; for traces, *ret_start_ns tells when it began. */
+static enum owner find_owner(const char *path, uint64_t *ret_start_ns)
 {
 	struct {
 		struct lt_frame_header frame;
@@ -87,14 +94,16 @@ static bool is_being_written(const char *path)
 	long got;
 
 	if (fd < 0)
-		return false;
+		return OWNER_NONE;
 	got = sys_read((int)fd, &head, sizeof(head));
 	sys_close((int)fd);
-	return got == sizeof(head) && head.frame.magic == LT_FRAME_FILE &&
-	       !memcmp(head.file.magic, LT_FILE_MAGIC, sizeof(head.file.magic)) &&
-	       !memcmp(head.file.boot_id, self->boot_id, sizeof(self->boot_id)) &&
-	       head.file.process_start_ticks &&
-	       identity_start_ticks((int)head.file.pid) == head.file.process_start_ticks;
+	if (got != sizeof(head) || head.frame.magic != LT_FRAME_FILE ||
+	    memcmp(head.file.magic, LT_FILE_MAGIC, sizeof(head.file.magic)) ||
+	    memcmp(head.file.boot_id, self->boot_id, sizeof(self->boot_id)) || !head.file.process_start_ticks ||
+	    identity_start_ticks((int)head.file.pid) != head.file.process_start_ticks)
+		return OWNER_NONE;
+	*ret_start_ns = head.file.start_ns;
+	return (int)head.file.pid == self->pid ? OWNER_SELF : OWNER_LIVING;
 }
 
 static bool exists(const char *path)
@@ -118,12 +127,25 @@ static void with_suffix(const char *name, const char *suffix, char *buffer, size
 	text_format(buffer + stem, bytes - stem, "%s%s", suffix, dot ? dot : "");
 }
 
+/* Whether the name is taken by a trace that must stay. A wrapper that became this program at once leaves its name to it. */
+static bool is_taken(const char *path)
+{
+	uint64_t start_ns;
+	enum owner owner = exists(path) ? find_owner(path, &start_ns) : OWNER_NONE;
+
+	if (owner == OWNER_SELF && follow_is_brief(start_ns)) {
+		sys_unlink(path);
+		return false;
+	}
+	return owner != OWNER_NONE;
+}
+
 void trace_name_make_free(char *buffer, size_t bytes)
 {
 	char name[LT_PATH_BYTES], old[LT_PATH_BYTES + 8], suffix[64];
 
 	text_copy(name, sizeof(name), buffer);
-	for (uint64_t number = 1; exists(buffer) && is_being_written(buffer); number++) {
+	for (uint64_t number = 1; is_taken(buffer); number++) {
 		if (number == 1)
 			text_format(suffix, sizeof(suffix), "-%u", (uint64_t)identity_get()->pid);
 		else

@@ -17,6 +17,7 @@
 #include "definitions.h"
 #include "encode.h"
 #include "facts.h"
+#include "follow.h"
 #include "function_names.h"
 #include "hook.h"
 #include "identity.h"
@@ -38,7 +39,7 @@
 #define STACK_BYTES (512u << 10)
 #define CHECKPOINT_BYTES (64u << 20)	/* definitions are repeated after so much of the file */
 
-enum request { REQUEST_NONE, REQUEST_FLUSH, REQUEST_CLOSE };
+enum request { REQUEST_NONE, REQUEST_FLUSH, REQUEST_EXEC, REQUEST_CLOSE };
 
 static struct clock_map clock_map;
 static struct lt_ring *own_ring;
@@ -288,6 +289,28 @@ static bool drain_all(bool is_flush)
 	return is_progress;
 }
 
+static bool is_any_ring_filling(void)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lt_ring *ring = pool_ring(i);
+
+		if (__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail >= DRAIN_SLOTS)
+			return true;
+	}
+	return false;
+}
+
+void writer_keep_up(void)
+{
+	if (!is_any_ring_filling())
+		return;
+	take_clock();
+	intern_make_room();
+	drain_all(false);
+}
+
 /* @return whether anything was taken. */
 static bool pass(bool is_flush)
 {
@@ -346,7 +369,8 @@ static void drain_for_good(void)
 	}
 }
 
-static void finish(void)
+/* Samples, statistics, names and the end of the file, after the rings were drained. */
+static void write_end(void)
 {
 	uint64_t lost_count;
 
@@ -355,7 +379,6 @@ static void finish(void)
 	proc_sample_process(LT_seen_at_end);
 	proc_sample_io_uring();
 	facts_add_stack_method();
-	drain_for_good();
 	modules_refresh();
 	definitions_modules();
 	function_names_resolve();
@@ -364,35 +387,33 @@ static void finish(void)
 	take_clock();
 	writer_drain_own();
 	trace_file_write_definitions(0);
-	trace_file_end(lost_count);
-	pool_remove();
+	trace_file_write_end(lost_count);
 }
 
 static void serve(uint32_t wanted)
 {
-	if (wanted == REQUEST_CLOSE) {
-		finish();
+	switch (wanted) {
+	case REQUEST_CLOSE:
+		drain_for_good();
+		write_end();
+		if (follow_has_traced_parent() && follow_is_brief(trace_file_start_ns()))
+			trace_file_remove();
+		trace_file_close();
+		pool_remove();
 		__atomic_store_n(&is_closed, true, __ATOMIC_RELEASE);
-	} else {
+		break;
+	case REQUEST_EXEC:	/* other threads may be recording: their open reservations stay */
+		pass(true);
+		write_end();
+		pool_set_closed(true);
+		break;
+	default:
 		function_names_resolve();
 		pass(true);
 		trace_file_write_definitions(0);
 	}
 	__atomic_add_fetch(&served, 1, __ATOMIC_RELEASE);
 	sys_futex_wake(&served, INT_MAX);
-}
-
-static bool is_any_ring_filling(void)
-{
-	uint32_t count = pool_ring_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct lt_ring *ring = pool_ring(i);
-
-		if (__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail >= DRAIN_SLOTS)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -418,7 +439,7 @@ static void *writer_main(void *argument)
 	(void)argument;
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
-	writer_tid = sys_gettid();
+	writer_tid = ring_writer_tid = sys_gettid();
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	while (!is_closed) {
@@ -512,6 +533,18 @@ void writer_flush(void)
 {
 	if (is_recording())
 		ask(REQUEST_FLUSH);
+}
+
+void writer_before_exec(void)
+{
+	if (is_recording())
+		ask(REQUEST_EXEC);
+}
+
+void writer_after_exec(void)
+{
+	if (is_recording())
+		pool_set_closed(false);
 }
 
 void writer_close(void)

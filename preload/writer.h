@@ -18,9 +18,16 @@ bool writer_start(void);
 
 /*
  * Has everything that is recorded so far written to the trace, and waits for it (at most about two seconds
- * without progress). For exec and abort: recording goes on afterwards.
+ * without progress). For abort: recording goes on afterwards.
  */
 void writer_flush(void);
+
+/*
+ * The same before exec, and ends the file in order, for the new program will not. When exec fails, writer_after_exec lets the file go on
+ * behind that end.
+ */
+void writer_before_exec(void);
+void writer_after_exec(void);
 
 /*
  * Writes everything, ends the trace file in order and removes the rings. Later events are not recorded.

@@ -9,6 +9,9 @@
 /* Makes room in the writer's own ring, which nobody else drains. */
 void writer_drain_own(void);
 
+/* For long work in the writer thread: drains what has filled meanwhile. Not while a row of definitions is being built. */
+void writer_keep_up(void);
+
 #define WRITER_EMIT(ring, name, aux, ...)                                                          \
 	do {                                                                                       \
 		struct lt_ev_##name *event;                                                        \
