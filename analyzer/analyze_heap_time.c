@@ -35,10 +35,10 @@ static const struct column columns[] = {
 	{ "alloc_count", "count", VALUE_U64, false, true, "allocations, reallocs included", "allocs",
 	  false },
 	{ "alloc_bytes", "bytes", VALUE_U64, false, true, "bytes asked for", "alloc'd", false },
-	{ "live_bytes", "bytes", VALUE_U64, false, true, "live at the end of the interval", "live",
-	  false },
-	{ "peak_live_bytes", "bytes", VALUE_U64, false, true, "most bytes live in the interval", "peak",
-	  false },
+	{ "live_bytes", "bytes", VALUE_U64, false, true, "most bytes live at a time in the interval",
+	  "live, at most", false },
+	{ "live_at_end_bytes", "bytes", VALUE_U64, false, true, "live at the end of the interval",
+	  "live at end", false },
 };
 
 static void *create(const struct analysis_context *context)
@@ -142,8 +142,8 @@ static void finish(void *state, struct report *report)
 			      bucket_end(heap, i, run_ns) - i * heap->width_ns);
 		table_set_u64(table, row, "alloc_count", bucket->alloc_count);
 		table_set_u64(table, row, "alloc_bytes", bucket->alloc_bytes);
-		table_set_u64(table, row, "live_bytes", live_bytes);
-		table_set_u64(table, row, "peak_live_bytes", peak);
+		table_set_u64(table, row, "live_bytes", peak);
+		table_set_u64(table, row, "live_at_end_bytes", live_bytes);
 	}
 }
 

@@ -122,7 +122,8 @@ static void finish(void *state, struct report *report)
 	table = report_add_table(report, "threads", "Threads", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < model->count; i++)
-		add_row(threads, table, &model->threads[i]);
+		if (!model->threads[i].is_absorbed)
+			add_row(threads, table, &model->threads[i]);
 	table_sort_descending(table, "alloc_count");
 	table_sort_descending(table, "cpu_ns");
 }

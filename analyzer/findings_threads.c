@@ -55,8 +55,8 @@ static bool is_busy(const struct thread *thread, uint64_t end_ns)
 {
 	uint64_t life_ns = (thread->end_ns ? thread->end_ns : end_ns) - thread->start_ns;
 
-	return (thread->is_exit_seen || thread->is_sampled) && thread->cpu_ns >= BUSY_MIN_NS &&
-	       thread->cpu_ns >= life_ns / BUSY_SHARE;
+	return (thread->is_exit_seen || thread->is_sampled) && !thread->is_absorbed &&
+	       thread->cpu_ns >= BUSY_MIN_NS && thread->cpu_ns >= life_ns / BUSY_SHARE;
 }
 
 static unsigned most_busy_at_once(const struct findings *findings)

@@ -26,6 +26,10 @@ void thread_model_release(struct thread_model *model)
 	free(model->threads);
 	free(model->of_stream);
 	free(model->of_tid);
+	key_index_release(&model->tickets.keys);
+	key_index_release(&model->handles.keys);
+	free(model->tickets.threads);
+	free(model->handles.threads);
 }
 
 static struct thread *new_thread(struct thread_model *model, uint64_t start_ns)
@@ -102,12 +106,25 @@ struct thread *thread_model_of_stream(struct thread_model *model, uint32_t strea
 	return thread;
 }
 
-static struct thread *thread_of_ticket(struct thread_model *model, uint64_t ticket)
+static struct thread *look_up(struct thread_model *model, const struct thread_lookup *lookup,
+			      uint64_t key)
 {
-	for (size_t i = ticket ? model->count : 0; i-- > 0;)
-		if (model->threads[i].ticket == ticket)
-			return &model->threads[i];
-	return NULL;
+	uint32_t i = key ? key_index_find(&lookup->keys, key) : KEY_INDEX_NONE;
+
+	return i == KEY_INDEX_NONE ? NULL : &model->threads[lookup->threads[i]];
+}
+
+static void remember(struct thread_model *model, struct thread_lookup *lookup, uint64_t key,
+		     const struct thread *thread)
+{
+	uint32_t i;
+
+	if (!key)
+		return;
+	i = key_index_put(&lookup->keys, key);
+	lookup->threads = report_grow(lookup->threads, &lookup->capacity, i + 1,
+				      sizeof(*lookup->threads));
+	lookup->threads[i] = (uint32_t)(thread - model->threads);
 }
 
 static void apply_create(struct thread_model *model, const struct lt_ev_thread_create *event,
@@ -118,43 +135,70 @@ static void apply_create(struct thread_model *model, const struct lt_ev_thread_c
 
 	if (event->error)
 		return;
-	thread = thread_of_ticket(model, event->ticket);
+	thread = look_up(model, &model->tickets, event->ticket);
 	if (!thread)
 		thread = new_thread(model, event->head.time);
 	thread->ticket = event->ticket;
-	thread->handle = event->handle;
+	remember(model, &model->tickets, event->ticket, thread);
+	remember(model, &model->handles, event->handle, thread);
 	thread->start_routine = event->start_routine;
 	thread->creator_stack = event->head.stack;
 	thread->creator = creator;
-	thread->is_creation_seen = true;
+}
+
+/*
+ * The writer may have sampled the thread before the thread wrote anything: that thread without a
+ * stream and the one that was created are the same.
+ */
+static void absorb(struct thread_model *model, struct thread *thread, uint32_t tid)
+{
+	struct thread_key *key = tid ? key_of_tid(model, tid) : NULL;
+	struct thread *sampled = key ? &model->threads[key->thread] : NULL;
+
+	if (!sampled || sampled == thread || sampled->stream || sampled->ticket)
+		return;
+	if (!thread->name)
+		thread->name = sampled->name;
+	thread->is_sampled = sampled->is_sampled;
+	thread->cpu_ns = sampled->cpu_ns;
+	thread->run_wait_ns = sampled->run_wait_ns;
+	thread->fault_count = sampled->fault_count;
+	thread->voluntary_switch_count = sampled->voluntary_switch_count;
+	thread->involuntary_switch_count = sampled->involuntary_switch_count;
+	thread->cpu_mask = sampled->cpu_mask;
+	sampled->is_absorbed = true;
 }
 
 /* The creator's record may be there already: then its row becomes the row of this stream. */
 static void apply_start(struct thread_model *model, const struct lt_ev_thread_start *event,
 			uint32_t stream)
 {
-	struct thread *created = thread_of_ticket(model, event->ticket), *thread;
+	struct thread *created = look_up(model, &model->tickets, event->ticket), *thread;
 	const struct trace_stream *info = trace_stream(model->trace, stream);
 
 	if (created && !created->stream && !model->of_stream[stream]) {
 		created->stream = stream;
 		model->of_stream[stream] = (uint32_t)(created - model->threads) + 1;
+		absorb(model, created, info ? info->tid : 0);
 		set_tid(model, created, info ? info->tid : 0);
 	}
 	thread = thread_model_of_stream(model, stream);
 	thread->ticket = event->ticket;
+	remember(model, &model->tickets, event->ticket, thread);
 	thread->start_routine = event->start_routine;
-	thread->is_started = true;
 	if (event->head.time < thread->start_ns)
 		thread->start_ns = event->head.time;
 }
 
 static void end_thread(struct thread_model *model, struct thread *thread, uint64_t time_ns)
 {
+	struct thread_key *key = key_of_tid(model, thread->tid);
+
 	if (!thread->end_ns)
 		thread->end_ns = time_ns;
-	thread->is_ended = true;
-	forget_tid(model, thread->tid);
+	/* the id may have a new owner by now: the writer notices an end late */
+	if (key && key->thread == (uint32_t)(thread - model->threads))
+		forget_tid(model, thread->tid);
 }
 
 static void apply_exit(struct thread_model *model, const struct lt_ev_thread_exit *event,
@@ -183,18 +227,10 @@ static void apply_end(struct thread_model *model, const struct lt_ev_thread_end 
 		end_thread(model, &model->threads[key->thread], event->head.time);
 }
 
-static struct thread *thread_of_handle(struct thread_model *model, uint64_t handle)
-{
-	for (size_t i = handle ? model->count : 0; i-- > 0;)
-		if (model->threads[i].handle == handle)
-			return &model->threads[i];
-	return NULL;
-}
-
 static struct thread *named_thread(struct thread_model *model, uint32_t tid, uint64_t handle,
 				   uint64_t time_ns)
 {
-	return tid ? living_thread(model, tid, time_ns) : thread_of_handle(model, handle);
+	return tid ? living_thread(model, tid, time_ns) : look_up(model, &model->handles, handle);
 }
 
 static void apply_name(struct thread_model *model, const struct lt_ev_thread_name *event)
@@ -214,11 +250,8 @@ static void apply_sched(struct thread_model *model, const struct lt_ev_thread_sc
 		thread = thread_model_of_stream(model, stream);
 	if (!thread || event->error)
 		return;
-	thread->sched_call_count++;
-	if (event->cpu_count) {
+	if (event->cpu_count)
 		thread->cpu_mask = event->cpu_mask;
-		thread->is_pinned = true;
-	}
 }
 
 static void apply_sample(struct thread_model *model, const struct lt_ev_thread_sample *event)

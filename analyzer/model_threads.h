@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "report_hash.h"
 #include "trace.h"
 
 struct thread {
@@ -19,15 +20,15 @@ struct thread {
 	uint32_t name;			/* string id, 0: none */
 	uint32_t creator_stack;		/* 0: not known */
 	uint32_t creator;		/* index + 1, 0: not known */
-	bool is_creation_seen, is_started, is_ended, is_exit_seen, is_sampled, is_pinned;
-	uint64_t handle, ticket, start_routine;
+	bool is_exit_seen, is_sampled;
+	bool is_absorbed;		/* turned out to be another thread of the table */
+	uint64_t ticket, start_routine;
 	uint64_t start_ns, end_ns;	/* end: 0 while it lives */
 	uint64_t cpu_ns;		/* valid with is_exit_seen or is_sampled, as the next three */
 	uint64_t fault_count;
 	uint64_t voluntary_switch_count, involuntary_switch_count;
 	uint64_t run_wait_ns;		/* valid with is_sampled */
 	uint64_t cpu_mask;		/* CPUs 0..63 that it may run on; 0: not known */
-	uint64_t sched_call_count;
 	uint64_t alloc_count;
 };
 
@@ -38,6 +39,12 @@ struct thread_model {
 	uint32_t *of_stream;		/* index + 1 by stream */
 	struct thread_key *of_tid;	/* the living thread of each id */
 	size_t tid_count, tid_capacity;
+	/* the newest thread of each ticket and of each pthread_t */
+	struct thread_lookup {
+		struct key_index keys;
+		uint32_t *threads;	/* by index of the key */
+		size_t capacity;
+	} tickets, handles;
 };
 
 void thread_model_init(struct thread_model *model, const struct trace *trace);
