@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs the analyses over a trace: the registry, and the dispatch by kind of event. With a phase filter
- * the trace is read twice, since the name of a phase is known only after it.
+ * Runs the analyses over a trace: the registry, and the dispatch by kind of event. With a phase
+ * filter the trace is read twice, since the name of a phase is known only after it.
  */
 #include "analysis.h"
 

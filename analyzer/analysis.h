@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The interface of an analysis: it gets events of the kinds that it names, in time order, after the
- * model has seen them, and fills tables at the end. It never prints. A new one is a file analyze_*.c
- * and a line in analysis.c. One thread.
+ * model has seen them, and fills tables at the end. It never prints. A new one is a file
+ * analyze_*.c and a line in analysis.c. One thread.
  */
 #ifndef LLMTRACE_ANALYSIS_H
 #define LLMTRACE_ANALYSIS_H
@@ -34,7 +34,7 @@ struct analysis_context {
 struct analysis {
 	const char *name;		/* id of its table */
 	const char *doc;
-	uint8_t kinds[ANALYSIS_KINDS_MAX];	/* enum lt_kind, 0 ends the list; all 0: no events */
+	uint8_t kinds[ANALYSIS_KINDS_MAX]; /* enum lt_kind, 0 ends the list; all 0: no events */
 	uint32_t group;			/* enum lt_group that it needs, 0: none */
 	bool is_stateful;		/* wants events outside the phase that is looked at, too */
 	/* @return its state; context outlives it. */

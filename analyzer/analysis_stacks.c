@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups of stacks with equal names: found by a 64-bit hash, then compared name by name, so that two
- * different stacks are never taken for one.
+ * Groups of stacks with equal names: found by a 64-bit hash, then compared name by name, so that
+ * two different stacks are never taken for one.
  */
 #include "analysis_stacks.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Call stacks as the reader of a report tells them apart: stacks of the trace whose frames have the same
- * names are one group. Names are looked up when a stack is asked for first. One thread.
+ * Call stacks as the reader of a report tells them apart: stacks of the trace whose frames have the
+ * same names are one group. Names are looked up when a stack is asked for first. One thread.
  */
 #ifndef LLMTRACE_ANALYSIS_STACKS_H
 #define LLMTRACE_ANALYSIS_STACKS_H

@@ -35,8 +35,10 @@ static void cover_events(const struct analysis_context *context, struct report *
 	report_add_coverage(report, "events", facts->event_count, facts->event_count + lost, true,
 			    "hooks", note);
 	if (facts->unknown_event_count) {
-		snprintf(note, sizeof(note), "%" PRIu64 " events are of kinds that this report does "
-			 "not know: it is older than the trace", facts->unknown_event_count);
+		snprintf(note, sizeof(note),
+			 "%" PRIu64 " events are of kinds that this report does "
+			 "not know: it is older than the trace",
+			 facts->unknown_event_count);
 		report_add_coverage(report, "event kinds",
 				    facts->event_count - facts->unknown_event_count,
 				    facts->event_count, true, "event table of the trace", note);
@@ -49,8 +51,9 @@ static void cover_calls(const struct analysis_context *context, struct report *r
 	uint64_t seen = trace_facts(context->trace)->event_count;
 
 	if (streams->passed_count)
-		report_add_coverage(report, "hooked calls", seen, seen + streams->passed_count, true,
-				    "hooks", "the others came from inside another hooked call of the "
+		report_add_coverage(report, "hooked calls", seen, seen + streams->passed_count,
+				    true, "hooks",
+				    "the others came from inside another hooked call of the "
 				    "same thread");
 }
 
@@ -75,11 +78,14 @@ static void cover_heap(const struct analysis_context *context, struct report *re
 		return;
 	note[0] = '\0';
 	if (totals->unknown_free_count)
-		snprintf(note, sizeof(note), "the others were allocated before or beside the hooks");
-	report_add_coverage(report, "released blocks", totals->free_count - totals->unknown_free_count,
-			    totals->free_count, true, "hooks", note[0] ? note : NULL);
+		snprintf(note, sizeof(note),
+			 "the others were allocated before or beside the hooks");
+	report_add_coverage(report, "released blocks",
+			    totals->free_count - totals->unknown_free_count, totals->free_count,
+			    true, "hooks", note[0] ? note : NULL);
 	if (totals->missed_free_count) {
-		snprintf(note, sizeof(note), "%" PRIu64 " blocks were released where no hook saw it",
+		snprintf(note, sizeof(note),
+			 "%" PRIu64 " blocks were released where no hook saw it",
 			 totals->missed_free_count);
 		report_add_coverage(report, "block life spans",
 				    context->model->totals.alloc_count - totals->missed_free_count,
@@ -100,10 +106,11 @@ static void cover_reads(const struct analysis_context *context, struct report *r
 	if (is_known)
 		total = samples[model->samples.count - 1].values[SAMPLE_LOGICAL_BYTES] -
 			samples[0].values[SAMPLE_LOGICAL_BYTES];
-	report_add_coverage(report, "bytes read", model->totals.read_bytes, total, is_known,
-			    "hooks, of rchar in /proc/self/io",
-			    "rchar counts the read-ahead of FILE buffers, the loader and the shim's "
-			    "own look at /proc, too");
+	report_add_coverage(
+		report, "bytes read", model->totals.read_bytes, total, is_known,
+		"hooks, of rchar in /proc/self/io",
+		"rchar counts the read-ahead of FILE buffers, the loader and the shim's "
+		"own look at /proc, too");
 }
 
 static void cover_faults(const struct analysis_context *context, struct report *report)
@@ -123,7 +130,8 @@ static const char *notice_text(unsigned kind)
 {
 	switch (kind) {
 	case LT_notice_kind_stacks_unavailable: return "call stacks hold the caller alone";
-	case LT_notice_kind_io_uring_in_use: return "io_uring is in use: reads through it are not seen";
+	case LT_notice_kind_io_uring_in_use:
+		return "io_uring is in use: reads through it are not seen";
 	case LT_notice_kind_rings_in_memory: return "a SIGKILL loses what was not written yet";
 	case LT_notice_kind_clock_without_tsc: return "time stamps come from clock_gettime";
 	case LT_notice_kind_write_failed: return "the trace could not be written for a while";

@@ -22,13 +22,14 @@ struct heap_sizes {
 };
 
 static const struct column columns[] = {
-	{ "size_class", "text", VALUE_TEXT, true, false, "bytes asked for, at most", "size", false },
-	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included", "allocs",
+	{ "size_class", "text", VALUE_TEXT, true, false, "bytes asked for, at most", "size",
 	  false },
+	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included",
+	  "allocs", false },
 	{ "alloc_bytes", "bytes", VALUE_U64, false, false, "bytes asked for", "alloc'd", false },
 	{ "live_bytes", "bytes", VALUE_U64, false, false, "live at the end", "at exit", false },
-	{ "live_count", "count", VALUE_U64, false, false, "blocks live at the end", "blocks at exit",
-	  false },
+	{ "live_count", "count", VALUE_U64, false, false, "blocks live at the end",
+	  "blocks at exit", false },
 	{ "temporary_count", "count", VALUE_U64, false, false,
 	  "released before their thread allocated anything else", "temporary", false },
 };

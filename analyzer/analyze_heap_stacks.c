@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table `heap_by_stack`: who allocates, and who held the memory when the heap was largest.
- * peak_live_bytes of all rows add up to the peak of the process: it is what a call stack held at that
- * moment, found without copying anything at each new peak: a stack keeps its value of the last peak when
- * it is first changed after it.
+ * peak_live_bytes of all rows add up to the peak of the process: it is what a call stack held at
+ * that moment, found without copying anything at each new peak: a stack keeps its value of the last
+ * peak when it is first changed after it.
  */
 #include "analyze.h"
 
@@ -31,14 +31,15 @@ struct heap_by_stack {
 
 static const struct column columns[] = {
 	{ "stack", "stack", VALUE_STACK, true, false, "call stack of the allocation", NULL, false },
-	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included", "allocs",
-	  false },
+	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included",
+	  "allocs", false },
 	{ "alloc_bytes", "bytes", VALUE_U64, false, false, "bytes asked for", "alloc'd", false },
 	{ "peak_live_bytes", "bytes", VALUE_U64, false, false,
 	  "live at the moment when the heap of the process was largest", "at peak", false },
-	{ "live_at_exit_bytes", "bytes", VALUE_U64, false, false, "live at the end", "at exit", false },
-	{ "live_at_exit_count", "count", VALUE_U64, false, false, "blocks live at the end", "blocks",
-	  true },
+	{ "live_at_exit_bytes", "bytes", VALUE_U64, false, false, "live at the end", "at exit",
+	  false },
+	{ "live_at_exit_count", "count", VALUE_U64, false, false, "blocks live at the end",
+	  "blocks", true },
 	{ "temporary_count", "count", VALUE_U64, false, false,
 	  "released before their thread allocated anything else", "temporary", false },
 };
@@ -155,7 +156,8 @@ static void add_notes(const struct heap_by_stack *heap, struct table *table)
 
 	if (!totals->peak_live_bytes)
 		return;
-	snprintf(note, sizeof(note), "the heap was largest after %s: %s live; at the end %s in %s blocks",
+	snprintf(note, sizeof(note),
+		 "the heap was largest after %s: %s live; at the end %s in %s blocks",
 		 units_ns(when, (double)(totals->peak_ns - start_ns)),
 		 units_bytes(peak, (double)totals->peak_live_bytes),
 		 units_bytes(left, (double)totals->live_bytes),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table `heap_over_time`: live bytes and allocations over the run. The length of a run is not known
- * beforehand: buckets double their width, by joining pairs, whenever time runs past the last one.
+ * The table `heap_over_time`: live bytes and allocations over the run. The length of a run is not
+ * known beforehand: buckets double their width, by joining pairs, whenever time runs past the last
+ * one.
  */
 #include "analyze.h"
 
@@ -29,14 +30,14 @@ struct heap_over_time {
 };
 
 static const struct column columns[] = {
-	{ "time_ns", "ns", VALUE_U64, true, true, "start of the interval, since the start of recording",
-	  "from", false },
+	{ "time_ns", "ns", VALUE_U64, true, true,
+	  "start of the interval, since the start of recording", "from", false },
 	{ "duration_ns", "ns", VALUE_U64, false, true, "length of the interval", "length", true },
-	{ "alloc_count", "count", VALUE_U64, false, true, "allocations, reallocs included", "allocs",
-	  false },
+	{ "alloc_count", "count", VALUE_U64, false, true, "allocations, reallocs included",
+	  "allocs", false },
 	{ "alloc_bytes", "bytes", VALUE_U64, false, true, "bytes asked for", "alloc'd", false },
-	{ "live_bytes", "bytes", VALUE_U64, false, true, "most bytes live at a time in the interval",
-	  "live, at most", false },
+	{ "live_bytes", "bytes", VALUE_U64, false, true,
+	  "most bytes live at a time in the interval", "live, at most", false },
 	{ "live_at_end_bytes", "bytes", VALUE_U64, false, true, "live at the end of the interval",
 	  "live at end", false },
 };

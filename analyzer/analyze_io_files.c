@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table `io_by_file`: what was read from each file and how. Calls of the target are counted, each
- * once: a read through a FILE is one stream read, and the read() that the C library makes inside it is
- * not seen and not added. Patterns follow Darshan: a read is sequential when it starts at or behind the
- * end of the read before it, consecutive when it starts exactly there.
+ * The table `io_by_file`: what was read from each file and how. Calls of the target are counted,
+ * each once: a read through a FILE is one stream read, and the read() that the C library makes
+ * inside it is not seen and not added. Patterns follow Darshan: a read is sequential when it starts
+ * at or behind the end of the read before it, consecutive when it starts exactly there.
  */
 #include "analyze.h"
 
@@ -36,21 +36,23 @@ static const struct column columns[] = {
 	{ "path", "text", VALUE_TEXT, true, false, "file", NULL, false },
 	{ "open_count", "count", VALUE_U64, false, false, "times opened", "opens", false },
 	{ "read_count", "count", VALUE_U64, false, false, "read calls", "reads", false },
-	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes that they returned", "read", false },
-	{ "read_ns", "ns", VALUE_U64, false, true, "time in them, of all threads", "in reads", false },
+	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes that they returned", "read",
+	  false },
+	{ "read_ns", "ns", VALUE_U64, false, true, "time in them, of all threads", "in reads",
+	  false },
 	{ "sequential_pct", "pct", VALUE_F64, false, false,
 	  "reads at or behind the end of the one before", "seq", false },
-	{ "consecutive_pct", "pct", VALUE_F64, false, false, "reads exactly at the end of the one before",
-	  "consec", true },
+	{ "consecutive_pct", "pct", VALUE_F64, false, false,
+	  "reads exactly at the end of the one before", "consec", true },
 	{ "unaligned_count", "count", VALUE_U64, false, false,
 	  "descriptor reads off the file system's block size", "unaligned", true },
-	{ "storage_bytes", "bytes", VALUE_U64, false, true, "bytes that came from storage", "storage",
-	  true },
+	{ "storage_bytes", "bytes", VALUE_U64, false, true, "bytes that came from storage",
+	  "storage", true },
 	{ "reread_bytes", "bytes", VALUE_U64, false, false, "bytes read again", "reread", false },
 	{ "resident_at_open_pct", "pct", VALUE_F64, false, true, "in the page cache when opened",
 	  "cached", true },
-	{ "mapped_bytes", "bytes", VALUE_U64, false, false, "bytes of it that mmap mapped", "mapped",
-	  false },
+	{ "mapped_bytes", "bytes", VALUE_U64, false, false, "bytes of it that mmap mapped",
+	  "mapped", false },
 	{ "file_bytes", "bytes", VALUE_U64, false, false, "size when it was opened", "size", true },
 	{ "stream_read_count", "count", VALUE_U64, false, false, "of the reads: through a FILE",
 	  "by FILE", true },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables `io_sizes` (read calls by the bytes that they returned) and `io_slowest` (the calls that
- * took longest). The first classes are those of the shim's folded runs, which tell how many calls fell
- * into a class but not their bytes: bytes are null where a run leaves them open.
+ * The tables `io_sizes` (read calls by the bytes that they returned) and `io_slowest` (the calls
+ * that took longest). The first classes are those of the shim's folded runs, which tell how many
+ * calls fell into a class but not their bytes: bytes are null where a run leaves them open.
  */
 #include "analyze.h"
 
@@ -18,9 +18,17 @@ static const struct {
 	uint64_t from_bytes;
 	const char *name;
 } classes[] = {
-	{ 0, "0 B" }, { 1, "1 B" }, { 2, "2 - 7 B" }, { 8, "8 - 63 B" }, { 64, "64 - 511 B" },
-	{ 512, "512 B - 4 KiB" }, { 4096, "4 - 64 KiB" }, { 64u << 10, "64 KiB - 1 MiB" },
-	{ 1u << 20, "1 - 16 MiB" }, { 16u << 20, "16 - 256 MiB" }, { 256u << 20, "256 MiB and more" },
+	{ 0, "0 B" },
+	{ 1, "1 B" },
+	{ 2, "2 - 7 B" },
+	{ 8, "8 - 63 B" },
+	{ 64, "64 - 511 B" },
+	{ 512, "512 B - 4 KiB" },
+	{ 4096, "4 - 64 KiB" },
+	{ 64u << 10, "64 KiB - 1 MiB" },
+	{ 1u << 20, "1 - 16 MiB" },
+	{ 16u << 20, "16 - 256 MiB" },
+	{ 256u << 20, "256 MiB and more" },
 };
 #define CLASS_COUNT (sizeof(classes) / sizeof(classes[0]))
 
@@ -31,7 +39,8 @@ struct io_sizes {
 };
 
 static const struct column size_columns[] = {
-	{ "size_class", "text", VALUE_TEXT, true, false, "bytes returned by a read call", "size", false },
+	{ "size_class", "text", VALUE_TEXT, true, false, "bytes returned by a read call", "size",
+	  false },
 	{ "read_count", "count", VALUE_U64, false, false, "read calls", "reads", false },
 	{ "read_bytes", "bytes", VALUE_U64, false, false,
 	  "bytes that they returned; not measured where small calls were folded", "read", false },
@@ -54,7 +63,8 @@ static unsigned class_of(uint64_t bytes)
 	return class;
 }
 
-/* Calls of 0 and 1 bytes have their bytes; what is left belongs to the other class, if there is one. */
+/* Calls of 0 and 1 bytes have their bytes; what is left belongs to the other class, if there is
+ * one. */
 static void count_run(struct io_sizes *sizes, const struct lt_ev_io_run *run)
 {
 	unsigned other = 0, other_count = 0;
@@ -130,7 +140,8 @@ static const struct column slow_columns[] = {
 	{ "stack", "stack", VALUE_STACK, true, false, "call stack", NULL, false },
 	{ "start_ns", "ns", VALUE_U64, false, true, "since the start of recording", "at", false },
 	{ "duration_ns", "ns", VALUE_U64, false, true, "time in the call", "took", false },
-	{ "offset_bytes", "number", VALUE_U64, false, false, "offset in the file", "offset", false },
+	{ "offset_bytes", "number", VALUE_U64, false, false, "offset in the file", "offset",
+	  false },
 	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes returned", "read", false },
 };
 
@@ -179,7 +190,8 @@ static void finish_slowest(void *state, struct report *report)
 		const struct slow_read *read = &slowest->reads[i];
 		size_t row = table_add_row(table);
 
-		table_set_text(table, row, "path", fd_model_file(context->model->fds, read->file)->path);
+		table_set_text(table, row, "path",
+			       fd_model_file(context->model->fds, read->file)->path);
 		stack_groups_set(context->stacks, table, row, "stack", read->stack);
 		table_set_u64(table, row, "start_ns",
 			      read->start_ns > start_ns ? read->start_ns - start_ns : 0);

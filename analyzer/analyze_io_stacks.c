@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table `io_by_stack`: who reads which file. Calls of a folded run are told apart by their sites;
- * the run's time is divided among them by calls, which is exact when it has one site.
+ * The table `io_by_stack`: who reads which file. Calls of a folded run are told apart by their
+ * sites; the run's time is divided among them by calls, which is exact when it has one site.
  */
 #include "analyze.h"
 
@@ -26,9 +26,11 @@ static const struct column columns[] = {
 	{ "stack", "stack", VALUE_STACK, true, false, "call stack of the reads", NULL, false },
 	{ "path", "text", VALUE_TEXT, true, false, "file", NULL, false },
 	{ "read_count", "count", VALUE_U64, false, false, "read calls", "reads", false },
-	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes that they returned", "read", false },
+	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes that they returned", "read",
+	  false },
 	{ "read_ns", "ns", VALUE_U64, false, true,
-	  "time in them; of folded calls divided among the call sites by calls", "in reads", false },
+	  "time in them; of folded calls divided among the call sites by calls", "in reads",
+	  false },
 };
 
 static void *create(const struct analysis_context *context)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table `maps`: mappings by file (or kind of memory) and call stack, and the time inside the calls on
- * them: MAP_POPULATE loads a whole model inside one mmap call. Faults outside of calls are not recorded
- * yet: their columns are null.
+ * The table `maps`: mappings by file (or kind of memory) and call stack, and the time inside the
+ * calls on them: MAP_POPULATE loads a whole model inside one mmap call. Faults outside of calls are
+ * not recorded yet: their columns are null.
  */
 #include "analyze.h"
 
@@ -26,23 +26,26 @@ static const struct column columns[] = {
 	  false },
 	{ "prot", "text", VALUE_TEXT, false, false, "PROT_ bits of the newest", "prot", false },
 	{ "flags", "text", VALUE_TEXT, false, false, "MAP_ bits of the newest", "flags", false },
-	{ "advice", "text", VALUE_TEXT, false, false, "madvise, mlock and kin that it got", "advice",
+	{ "advice", "text", VALUE_TEXT, false, false, "madvise, mlock and kin that it got",
+	  "advice", false },
+	{ "call_ns", "ns", VALUE_U64, false, true, "time inside mmap and mremap", "in mmap",
 	  false },
-	{ "call_ns", "ns", VALUE_U64, false, true, "time inside mmap and mremap", "in mmap", false },
 	{ "fault_count", "count", VALUE_U64, false, true, "page faults", "faults", true },
 	{ "major_count", "count", VALUE_U64, false, true, "major page faults", "major", true },
 	{ "fault_stall_ns", "ns", VALUE_U64, false, true, "time in page faults", "stall", true },
-	{ "touched_bytes", "bytes", VALUE_U64, false, true, "bytes that were touched", "touched", true },
-	{ "storage_bytes", "bytes", VALUE_U64, false, true, "bytes that came from storage", "storage",
+	{ "touched_bytes", "bytes", VALUE_U64, false, true, "bytes that were touched", "touched",
 	  true },
+	{ "storage_bytes", "bytes", VALUE_U64, false, true, "bytes that came from storage",
+	  "storage", true },
 	{ "huge_bytes", "bytes", VALUE_U64, false, true, "bytes in huge pages", "huge", true },
 	{ "map_count", "count", VALUE_U64, false, false, "mappings made", "made", false },
-	{ "live_at_exit_bytes", "bytes", VALUE_U64, false, false, "mapped at the end", "at exit", true },
+	{ "live_at_exit_bytes", "bytes", VALUE_U64, false, false, "mapped at the end", "at exit",
+	  true },
 	{ "advise_ns", "ns", VALUE_U64, false, true, "time inside madvise, mlock, mprotect and kin",
 	  "in advice", true },
 	{ "unmap_ns", "ns", VALUE_U64, false, true, "time inside munmap", "in munmap", true },
-	{ "locked_bytes", "bytes", VALUE_U64, false, false, "bytes of successful mlock calls", "locked",
-	  true },
+	{ "locked_bytes", "bytes", VALUE_U64, false, false, "bytes of successful mlock calls",
+	  "locked", true },
 	{ "call_minor_count", "count", VALUE_U64, false, true, "minor faults inside these calls",
 	  "minor in calls", true },
 	{ "call_major_count", "count", VALUE_U64, false, true, "major faults inside these calls",

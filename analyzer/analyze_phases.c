@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables `phases` and `tokens`: what each phase did, and what a token cost. Counts are exact; CPU
- * time, faults and storage bytes come from samples of /proc and are null where none was taken close
- * to the begin and the end of a phase.
+ * The tables `phases` and `tokens`: what each phase did, and what a token cost. Counts are exact;
+ * CPU time, faults and storage bytes come from samples of /proc and are null where none was taken
+ * close to the begin and the end of a phase.
  */
 #include "analyze.h"
 
@@ -14,11 +14,12 @@ static const struct column phase_columns[] = {
 	{ "phase", "text", VALUE_TEXT, true, false, "name of the phase", NULL, false },
 	{ "start_ns", "ns", VALUE_U64, false, true, "since the start of recording", "start", true },
 	{ "duration_ns", "ns", VALUE_U64, false, true, "wall time", "time", false },
-	{ "token_count", "count", VALUE_U64, false, false, "tokens in the batches", "tokens", false },
-	{ "tokens_per_s", "per_s", VALUE_F64, false, true, "tokens per second of wall time", "tok/s",
+	{ "token_count", "count", VALUE_U64, false, false, "tokens in the batches", "tokens",
 	  false },
-	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included", "allocs",
-	  false },
+	{ "tokens_per_s", "per_s", VALUE_F64, false, true, "tokens per second of wall time",
+	  "tok/s", false },
+	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included",
+	  "allocs", false },
 	{ "alloc_bytes", "bytes", VALUE_U64, false, false, "bytes asked for", "alloc'd", false },
 	{ "fault_count", "count", VALUE_U64, false, true, "page faults by the kernel's counters",
 	  "faults", false },
@@ -29,13 +30,14 @@ static const struct column phase_columns[] = {
 	{ "read_ns", "ns", VALUE_U64, false, true, "time in read calls, of all threads", "in reads",
 	  false },
 	{ "cpu_ns", "ns", VALUE_U64, false, true, "CPU time of all threads", "CPU", false },
-	{ "call_count", "count", VALUE_U64, false, false, "engine calls, or begins of a mark", "calls",
+	{ "call_count", "count", VALUE_U64, false, false, "engine calls, or begins of a mark",
+	  "calls", true },
+	{ "map_call_count", "count", VALUE_U64, false, false, "mmap, munmap and mremap calls",
+	  "mmaps", true },
+	{ "thread_create_count", "count", VALUE_U64, false, false, "threads created", "threads",
 	  true },
-	{ "map_call_count", "count", VALUE_U64, false, false, "mmap, munmap and mremap calls", "mmaps",
-	  true },
-	{ "thread_create_count", "count", VALUE_U64, false, false, "threads created", "threads", true },
-	{ "storage_bytes", "bytes", VALUE_U64, false, true, "bytes read from storage, by the kernel",
-	  "storage", true },
+	{ "storage_bytes", "bytes", VALUE_U64, false, true,
+	  "bytes read from storage, by the kernel", "storage", true },
 };
 
 static const struct column token_columns[] = {
@@ -44,7 +46,8 @@ static const struct column token_columns[] = {
 	  "per prompt token", false },
 	{ "per_generated_token", "by_row", VALUE_F64, false, false, "over all generation phases",
 	  "per generated token", false },
-	{ "unit", "text", VALUE_TEXT, false, false, "unit of the numbers in this row", NULL, false },
+	{ "unit", "text", VALUE_TEXT, false, false, "unit of the numbers in this row", NULL,
+	  false },
 };
 
 static void *keep_context(const struct analysis_context *context)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The head of the report: what ran, how it ended, whether the trace has everything, what tracing cost.
+ * The head of the report: what ran, how it ended, whether the trace has everything, what tracing
+ * cost.
  */
 #include "analyze.h"
 
@@ -88,7 +89,8 @@ static const char *missing_text(const struct trace_facts *facts, uint64_t lost, 
 	else if (lost)
 		snprintf(text, bytes, "%" PRIu64 " events were lost", lost);
 	else if (facts->state == TRACE_KILLED && facts->rings == TRACE_RINGS_IN_MEMORY)
-		snprintf(text, bytes, "the process was killed, and its rings lay in its own memory: "
+		snprintf(text, bytes,
+			 "the process was killed, and its rings lay in its own memory: "
 			 "its last moments are missing");
 	else if (facts->state == TRACE_KILLED && facts->rings == TRACE_RINGS_MISSING)
 		snprintf(text, bytes, "the process was killed, and its rings are gone (%s): "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table `threads`: who created each thread, how long it lived, what it used. Numbers of the kernel
- * come from the thread's own end, else from the last sample of /proc before it.
+ * The table `threads`: who created each thread, how long it lived, what it used. Numbers of the
+ * kernel come from the thread's own end, else from the last sample of /proc before it.
  */
 #include "analyze.h"
 
@@ -18,24 +18,29 @@ struct threads {
 static const struct column columns[] = {
 	{ "tid", "number", VALUE_U64, true, false, "thread id of the kernel", "tid", false },
 	{ "name", "text", VALUE_TEXT, true, false, "name", "name", false },
-	{ "created_by", "stack", VALUE_STACK, false, false, "call stack of its creation", NULL, false },
-	{ "start_ns", "ns", VALUE_U64, false, true, "since the start of recording", "start", false },
-	{ "lifetime_ns", "ns", VALUE_U64, false, true, "how long it lived, at most to the end", "lived",
+	{ "created_by", "stack", VALUE_STACK, false, false, "call stack of its creation", NULL,
 	  false },
+	{ "start_ns", "ns", VALUE_U64, false, true, "since the start of recording", "start",
+	  false },
+	{ "lifetime_ns", "ns", VALUE_U64, false, true, "how long it lived, at most to the end",
+	  "lived", false },
 	{ "cpu_ns", "ns", VALUE_U64, false, true, "CPU time", "CPU", false },
-	{ "voluntary_switch_count", "count", VALUE_U64, false, true, "times that it gave the CPU up",
-	  "waits", false },
+	{ "voluntary_switch_count", "count", VALUE_U64, false, true,
+	  "times that it gave the CPU up", "waits", false },
 	{ "involuntary_switch_count", "count", VALUE_U64, false, true,
 	  "times that the CPU was taken from it", "preempted", false },
-	{ "run_wait_ns", "ns", VALUE_U64, false, true, "time runnable without a CPU", "CPU wait", true },
-	{ "migration_count", "count", VALUE_U64, false, true, "moves to another CPU", "moves", true },
+	{ "run_wait_ns", "ns", VALUE_U64, false, true, "time runnable without a CPU", "CPU wait",
+	  true },
+	{ "migration_count", "count", VALUE_U64, false, true, "moves to another CPU", "moves",
+	  true },
 	{ "affinity", "text", VALUE_TEXT, false, false, "CPUs that it may run on", "CPUs", true },
-	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included", "allocs",
-	  false },
+	{ "alloc_count", "count", VALUE_U64, false, false, "allocations, reallocs included",
+	  "allocs", false },
 	{ "fault_count", "count", VALUE_U64, false, true, "page faults", "faults", false },
 	{ "fault_stall_ns", "ns", VALUE_U64, false, true, "time in page faults", "stall", true },
 	{ "start_routine", "text", VALUE_TEXT, false, false, "function that it ran", "runs", true },
-	{ "is_alive_at_exit", "bool", VALUE_BOOL, false, false, "still there at the end", "alive", true },
+	{ "is_alive_at_exit", "bool", VALUE_BOOL, false, false, "still there at the end", "alive",
+	  true },
 };
 
 static void *create(const struct analysis_context *context)
@@ -60,7 +65,8 @@ static void mask_text(char *ret_text, size_t bytes, uint64_t mask)
 		while (last < 63 && mask >> (last + 1) & 1)
 			last++;
 		used += (size_t)snprintf(ret_text + used, bytes - used,
-					 last > cpu ? "%s%u-%u" : "%s%u", used ? "," : "", cpu, last);
+					 last > cpu ? "%s%u-%u" : "%s%u", used ? "," : "", cpu,
+					 last);
 		cpu = last;
 	}
 }
@@ -71,7 +77,8 @@ static void set_kernel_numbers(struct table *table, size_t row, const struct thr
 	char text[256];
 
 	analysis_set(table, row, "cpu_ns", thread->cpu_ns, is_known);
-	analysis_set(table, row, "voluntary_switch_count", thread->voluntary_switch_count, is_known);
+	analysis_set(table, row, "voluntary_switch_count", thread->voluntary_switch_count,
+		     is_known);
 	analysis_set(table, row, "involuntary_switch_count", thread->involuntary_switch_count,
 		     is_known);
 	analysis_set(table, row, "fault_count", thread->fault_count, is_known);

@@ -39,7 +39,8 @@ static void put_clean(FILE *out, const char *text, size_t bytes)
 		fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], out);
 }
 
-static void put_styled(const struct emit *emit, enum emit_style style, const char *text, size_t bytes)
+static void put_styled(const struct emit *emit, enum emit_style style, const char *text,
+		       size_t bytes)
 {
 	const char *code = emit->is_coloured ? style_code(style) : NULL;
 

@@ -21,15 +21,16 @@ struct emit {
 /* @return columns that a text takes on a terminal. */
 size_t emit_columns(const char *text);
 
-/* Prints a text in a style, cut to `columns`: the end is cut off, or the beginning for is_tail_kept. */
+/* Prints a text in a style, cut to `columns`: the end is cut off, or the beginning for
+ * is_tail_kept. */
 void emit_cut(const struct emit *emit, enum emit_style style, const char *text, size_t columns,
 	      bool is_tail_kept);
 void emit_text(const struct emit *emit, enum emit_style style, const char *text);
 void emit_spaces(const struct emit *emit, size_t count);
 
 /*
- * Prints words over as many lines as it takes. column: where the line is now; indent: where the next
- * lines begin. Ends the line.
+ * Prints words over as many lines as it takes. column: where the line is now; indent: where the
+ * next lines begin. Ends the line.
  */
 void emit_wrapped(const struct emit *emit, const char *text, size_t column, size_t indent);
 

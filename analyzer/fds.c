@@ -183,7 +183,8 @@ static void open_stream(struct fd_model *model, uint64_t addr, uint32_t descript
 	*slot = stream;
 }
 
-static uint32_t file_of(struct fd_model *model, uint32_t path_id, uint32_t mode, struct io_file file)
+static uint32_t file_of(struct fd_model *model, uint32_t path_id, uint32_t mode,
+			struct io_file file)
 {
 	file.path = model->string(model->context, path_id);
 	file.is_regular = S_ISREG(mode);
@@ -270,11 +271,14 @@ static void apply_read(struct fd_model *model, const struct lt_ev_read *event,
 	struct description *description = &model->descriptions[description_of(model, event->fd)];
 	int64_t offset = event->offset_bytes;
 
-	*access = (struct io_access){ .file = description->file, .call_count = 1,
-				      .is_failed = event->got_bytes < 0,
-				      .error_count = event->got_bytes < 0,
-				      .bytes = event->got_bytes > 0 ? (uint64_t)event->got_bytes : 0,
-				      .duration_ns = event->duration_ns };
+	*access =
+		(struct io_access){ .file = description->file,
+				    .call_count = 1,
+				    .is_failed = event->got_bytes < 0,
+				    .error_count = event->got_bytes<0, .bytes = event->got_bytes> 0
+							   ? (uint64_t)event->got_bytes
+							   : 0,
+				    .duration_ns = event->duration_ns };
 	if (offset < 0) {
 		offset = description->position;
 		if (offset >= 0)
@@ -288,10 +292,12 @@ static void apply_stream_read(struct fd_model *model, const struct lt_ev_stream_
 {
 	uint32_t i = description_of_stream(model, event->stream);
 
-	*access = (struct io_access){ .file = model->descriptions[i].file, .is_stream = true,
-				      .call_count = 1,
-				      .bytes = event->got_bytes > 0 ? (uint64_t)event->got_bytes : 0,
-				      .duration_ns = event->duration_ns };
+	*access =
+		(struct io_access){ .file = model->descriptions[i].file,
+				    .is_stream = true,
+				    .call_count = 1,
+				    .bytes = event->got_bytes > 0 ? (uint64_t)event->got_bytes : 0,
+				    .duration_ns = event->duration_ns };
 	note_read(model, &model->descriptions[i], event->offset_bytes, access->bytes,
 		  access);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors, open file descriptions and FILE streams as the target sees them: which file a descriptor
- * means at a time, and the offset of every read. Descriptors and stream addresses are used again; dup
- * shares a position, fopen has one of its own. One thread.
+ * Descriptors, open file descriptions and FILE streams as the target sees them: which file a
+ * descriptor means at a time, and the offset of every read. Descriptors and stream addresses are
+ * used again; dup shares a position, fopen has one of its own. One thread.
  */
 #ifndef LLMTRACE_FDS_H
 #define LLMTRACE_FDS_H
@@ -15,7 +15,8 @@
 struct fd_model;
 struct trace;
 
-/* File 0 stands for stdin, stdout and stderr as FILE, and for what was opened where no hook saw it. */
+/* File 0 stands for stdin, stdout and stderr as FILE, and for what was opened where no hook saw it.
+ */
 struct io_file {
 	const char *path;	/* pipes, sockets and the like without their number */
 	uint64_t device, inode;

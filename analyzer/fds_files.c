@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of files: paths are copies, entries are never given back. A run opens thousands of paths.
+ * The table of files: paths are copies, entries are never given back. A run opens thousands of
+ * paths.
  */
 #include "fds_files.h"
 

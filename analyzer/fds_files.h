@@ -26,8 +26,8 @@ void file_table_init(struct file_table *table);
 void file_table_release(struct file_table *table);
 
 /*
- * Finds or adds the file of file->path (NULL and "" are named); pipes and sockets lose their number.
- * What is known already is brought up to date. @return its index.
+ * Finds or adds the file of file->path (NULL and "" are named); pipes and sockets lose their
+ * number. What is known already is brought up to date. @return its index.
  */
 uint32_t file_table_put(struct file_table *table, const struct io_file *file);
 

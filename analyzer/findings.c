@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gathers what the rules need beyond the tables, then runs them. Last in the registry: rules read the
- * tables of the other analyses.
+ * Gathers what the rules need beyond the tables, then runs them. Last in the registry: rules read
+ * the tables of the other analyses.
  */
 #include "findings.h"
 
@@ -42,7 +42,8 @@ static void event(void *state, const struct lt_record *record, uint32_t stream)
 	small->duration_ns += access->duration_ns;
 }
 
-void findings_add(struct findings *findings, const struct finding_text *text, const char *format, ...)
+void findings_add(struct findings *findings, const struct finding_text *text, const char *format,
+		  ...)
 {
 	struct evidence evidence = { text->table, text->row };
 	char statement[1024];

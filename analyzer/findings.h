@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules that turn the tables into findings. A rule states what happened with numbers of the tables, and
- * what to do with the real flag of the program that was traced; without evidence it says nothing.
- * One thread.
+ * Rules that turn the tables into findings. A rule states what happened with numbers of the tables,
+ * and what to do with the real flag of the program that was traced; without evidence it says
+ * nothing. One thread.
  */
 #ifndef LLMTRACE_FINDINGS_H
 #define LLMTRACE_FINDINGS_H
@@ -34,8 +34,8 @@ struct finding_text {
 };
 
 /* Adds a finding; the statement follows printf. A row of SIZE_MAX adds no evidence. */
-void findings_add(struct findings *findings, const struct finding_text *text, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void findings_add(struct findings *findings, const struct finding_text *text, const char *format,
+		  ...) __attribute__((format(printf, 3, 4)));
 
 /* @return a number of a table, false when it was not measured or there is no such row. */
 bool findings_number(const struct findings *findings, const char *table, size_t row,

@@ -86,10 +86,12 @@ const char *engine_flag(const struct engine *engine, enum engine_flag flag)
 			"leave `-lm mlock` out (`--mlock` before v0.5.0)", "`-t N`", "`-fit off`",
 		},
 		[ENGINE_LLAMA_OLD] = {
-			"`--no-mmap`", "leave `--no-mmap` out", "leave `--mlock` out", "`-t N`", "`-fit off`",
+			"`--no-mmap`", "leave `--no-mmap` out", "leave `--mlock` out", "`-t N`",
+			"`-fit off`",
 		},
 		[ENGINE_KOBOLDCPP] = {
-			"`--nommap`", "leave `--nommap` out", "leave `--usemlock` out", "`--threads N`",
+			"`--nommap`", "leave `--nommap` out", "leave `--usemlock` out",
+			"`--threads N`",
 			"no automatic fit",
 		},
 		[ENGINE_NODE] = {

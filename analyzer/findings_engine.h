@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which engine was traced, so that advice names the flag that its user can give. Told by the program,
- * its command and the libraries that it loaded.
+ * Which engine was traced, so that advice names the flag that its user can give. Told by the
+ * program, its command and the libraries that it loaded.
  */
 #ifndef LLMTRACE_FINDINGS_ENGINE_H
 #define LLMTRACE_FINDINGS_ENGINE_H
@@ -11,11 +11,11 @@
 #include "trace.h"
 
 enum engine_kind {
-	ENGINE_UNKNOWN,			/* no engine that we know, or a host of its own on llama.h */
-	ENGINE_LLAMA,			/* programs of llama.cpp since v0.5.0 */
-	ENGINE_LLAMA_OLD,		/* before: other names of flags */
+	ENGINE_UNKNOWN,	  /* no engine that we know, or a host of its own on llama.h */
+	ENGINE_LLAMA,	  /* programs of llama.cpp since v0.5.0 */
+	ENGINE_LLAMA_OLD, /* before: other names of flags */
 	ENGINE_KOBOLDCPP,
-	ENGINE_NODE,			/* node-llama-cpp */
+	ENGINE_NODE, /* node-llama-cpp */
 };
 
 enum engine_flag {

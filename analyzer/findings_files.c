@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Findings about files: tiny reads that cost time, a model that was read instead of mapped, a load that
- * happened twice.
+ * Findings about files: tiny reads that cost time, a model that was read instead of mapped, a load
+ * that happened twice.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,22 +35,27 @@ static void small_reads(struct findings *findings)
 		    small->duration_ns < SMALL_READS_MIN_NS ||
 		    small->duration_ns < load_ns / SMALL_READS_LOAD_SHARE)
 			continue;
-		findings_add(findings, &(struct finding_text){
-			.id = "tiny_reads", .severity = SEVERITY_LOW,
-			.advice = "read larger pieces, or map the file: each call costs more than the "
-				  "bytes that it brings",
-			.table = "io_by_file", .saving_ns = small->duration_ns,
-			.row = findings_row_of(findings, "io_by_file", "path",
-					       path_of(findings, i)) },
-			"%s read calls of %.3g bytes on average took %s (%s of %s)",
-			units_count(count, (double)small->call_count),
-			(double)small->bytes / (double)small->call_count,
-			units_ns(took, (double)small->duration_ns),
-			units_bytes(bytes, (double)small->bytes), path_of(findings, i));
+		findings_add(findings,
+			     &(struct finding_text){
+				     .id = "tiny_reads",
+				     .severity = SEVERITY_LOW,
+				     .advice = "read larger pieces, or map the file: each call "
+					       "costs more than the "
+					       "bytes that it brings",
+				     .table = "io_by_file",
+				     .saving_ns = small->duration_ns,
+				     .row = findings_row_of(findings, "io_by_file", "path",
+							    path_of(findings, i)) },
+			     "%s read calls of %.3g bytes on average took %s (%s of %s)",
+			     units_count(count, (double)small->call_count),
+			     (double)small->bytes / (double)small->call_count,
+			     units_ns(took, (double)small->duration_ns),
+			     units_bytes(bytes, (double)small->bytes), path_of(findings, i));
 	}
 }
 
-static bool number_at(const struct findings *findings, size_t row, const char *column, double *number)
+static bool number_at(const struct findings *findings, size_t row, const char *column,
+		      double *number)
 {
 	return findings_number(findings, "io_by_file", row, column, number);
 }
@@ -63,21 +68,29 @@ static void model_was_read(struct findings *findings)
 	double read, mapped, size, took_ns;
 	char bytes[UNITS_BYTES], took[UNITS_BYTES], advice[256];
 
-	for (size_t row = 0; files && !findings->engine.has_gpu && row < table_row_count(files); row++) {
+	for (size_t row = 0; files && !findings->engine.has_gpu && row < table_row_count(files);
+	     row++) {
 		if (!load_ns || !number_at(findings, row, "read_bytes", &read) ||
 		    !number_at(findings, row, "mapped_bytes", &mapped) ||
 		    !number_at(findings, row, "file_bytes", &size) ||
 		    !number_at(findings, row, "read_ns", &took_ns) ||
 		    size < MODEL_MIN_BYTES || mapped > 0 || read < size * 0.9)
 			continue;
-		snprintf(advice, sizeof(advice), "to share the pages of the file with the page cache "
+		snprintf(advice, sizeof(advice),
+			 "to share the pages of the file with the page cache "
 			 "and with other processes: %s",
 			 engine_flag(&findings->engine, ENGINE_FLAG_MMAP));
-		findings_add(findings, &(struct finding_text){
-			.id = "model_read", .severity = SEVERITY_INFO, .phase = "load",
-			.advice = advice, .table = "io_by_file", .row = row },
-			"the model was read (%s in %s), not mapped: its weights are private memory of "
-			"this process", units_bytes(bytes, read), units_ns(took, took_ns));
+		findings_add(findings,
+			     &(struct finding_text){ .id = "model_read",
+						     .severity = SEVERITY_INFO,
+						     .phase = "load",
+						     .advice = advice,
+						     .table = "io_by_file",
+						     .row = row },
+			     "the model was read (%s in %s), not mapped: its weights are private "
+			     "memory of "
+			     "this process",
+			     units_bytes(bytes, read), units_ns(took, took_ns));
 	}
 }
 

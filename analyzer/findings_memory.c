@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Findings about memory: refused locks, a model that is paged in inside one mmap call, allocations in
- * the token loop; and about the trace itself: lost events.
+ * Findings about memory: refused locks, a model that is paged in inside one mmap call, allocations
+ * in the token loop; and about the trace itself: lost events.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,12 +25,14 @@ void findings_of_trace(struct findings *findings)
 	if (!lost)
 		return;
 	share = 100.0 * (double)lost / (double)(lost + facts->event_count);
-	findings_add(findings, &(struct finding_text){
-		.id = "lost_events", .severity = share > 1 ? SEVERITY_HIGH : SEVERITY_LOW,
-		.advice = "counts are too low by up to that share; give the writer a CPU, or record "
-			  "fewer groups with LLMTRACE_EVENTS" },
-		"%" PRIu64 " of %" PRIu64 " events (%.3g%%) are not in the trace", lost,
-		lost + facts->event_count, share);
+	findings_add(findings,
+		     &(struct finding_text){ .id = "lost_events",
+					     .severity = share > 1 ? SEVERITY_HIGH : SEVERITY_LOW,
+					     .advice = "counts are too low by up to that share; "
+						       "give the writer a CPU, or record "
+						       "fewer groups with LLMTRACE_EVENTS" },
+		     "%" PRIu64 " of %" PRIu64 " events (%.3g%%) are not in the trace", lost,
+		     lost + facts->event_count, share);
 }
 
 static size_t row_with_failures(const struct findings *findings)
@@ -57,13 +59,19 @@ static void refused_locks(struct findings *findings)
 	snprintf(advice, sizeof(advice),
 		 "raise the limit (`ulimit -l unlimited`, LimitMEMLOCK=infinity), or %s",
 		 engine_flag(&findings->engine, ENGINE_FLAG_NO_MLOCK));
-	findings_add(findings, &(struct finding_text){
-		.id = "mlock_failed", .severity = SEVERITY_HIGH, .advice = advice,
-		.table = "maps", .row = row_with_failures(findings) },
-		"%" PRIu64 " of %" PRIu64 " mlock calls were refused (%s, errno %s%s%s): this memory "
-		"is not locked", failures->count, findings->context->model->maps.lock_count,
-		units_bytes(bytes, (double)failures->bytes), strerrorname_np((int)failures->error),
-		allowed[0] ? "; the limit is " : "", allowed);
+	findings_add(findings,
+		     &(struct finding_text){ .id = "mlock_failed",
+					     .severity = SEVERITY_HIGH,
+					     .advice = advice,
+					     .table = "maps",
+					     .row = row_with_failures(findings) },
+		     "%" PRIu64 " of %" PRIu64
+		     " mlock calls were refused (%s, errno %s%s%s): this memory "
+		     "is not locked",
+		     failures->count, findings->context->model->maps.lock_count,
+		     units_bytes(bytes, (double)failures->bytes),
+		     strerrorname_np((int)failures->error), allowed[0] ? "; the limit is " : "",
+		     allowed);
 }
 
 static bool is_populated(const struct table *maps, size_t row)
@@ -90,7 +98,8 @@ static void slow_populate(struct findings *findings)
 		    call_ns < POPULATE_MIN_NS || call_ns < load_ns / POPULATE_LOAD_SHARE)
 			continue;
 		snprintf(advice, sizeof(advice),
-			 "MAP_POPULATE reads the file before mmap returns, and no page fault shows it: "
+			 "MAP_POPULATE reads the file before mmap returns, and no page fault shows "
+			 "it: "
 			 "compare with %s on a cold cache",
 			 engine_flag(&findings->engine, ENGINE_FLAG_NO_MMAP));
 		findings_add(findings, &(struct finding_text){

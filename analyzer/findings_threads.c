@@ -26,14 +26,19 @@ static void thread_churn(struct findings *findings)
 	    !findings_number(findings, "tokens", row, "per_generated_token", &per_token) ||
 	    per_token < CHURN_PER_TOKEN)
 		return;
-	findings_add(findings, &(struct finding_text){
-		.id = "threads_per_token", .phase = "generation",
-		.severity = per_token >= 4 ? SEVERITY_HIGH : SEVERITY_MEDIUM,
-		.advice = "the engine makes its compute threads anew for each decode: attach a thread "
-			  "pool (llama_attach_threadpool), or build ggml with OpenMP (GGML_OPENMP=ON)",
-		.table = "tokens", .row = row },
-		"%.0f threads were created for %" PRIu64 " tokens (%.2g for each)",
-		per_token * (double)tokens, tokens, per_token);
+	findings_add(findings,
+		     &(struct finding_text){ .id = "threads_per_token",
+					     .phase = "generation",
+					     .severity = per_token >= 4 ? SEVERITY_HIGH
+									: SEVERITY_MEDIUM,
+					     .advice = "the engine makes its compute threads anew "
+						       "for each decode: attach a thread "
+						       "pool (llama_attach_threadpool), or build "
+						       "ggml with OpenMP (GGML_OPENMP=ON)",
+					     .table = "tokens",
+					     .row = row },
+		     "%.0f threads were created for %" PRIu64 " tokens (%.2g for each)",
+		     per_token * (double)tokens, tokens, per_token);
 }
 
 struct edge {

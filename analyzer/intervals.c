@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interval map as a sorted array. Owns the array alone; values mean something to the caller only.
+ * The interval map as a sorted array. Owns the array alone; values mean something to the caller
+ * only.
  */
 #include "intervals.h"
 
@@ -151,7 +152,8 @@ uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t byt
 	for (; last < map->count && map->intervals[last].begin <= joined.end; last++) {
 		const struct interval *old = &map->intervals[last];
 		uint64_t low = old->begin > begin ? old->begin : begin;
-		uint64_t high = old->end < range_end(begin, bytes) ? old->end : range_end(begin, bytes);
+		uint64_t high =
+			old->end < range_end(begin, bytes) ? old->end : range_end(begin, bytes);
 
 		held += high > low ? high - low : 0;
 		if (old->begin < joined.begin)

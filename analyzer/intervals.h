@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An interval map: ranges of addresses that do not overlap, each with a 32-bit value, as mappings need
- * it (partial unmap, MAP_FIXED over old ranges, mremap). Also used as a set, for bytes of a file.
- * A sorted array: lookups take log n; changes move the tail, which is cheap for the thousands of
- * mappings that a process has. Empty ranges are ignored; ends that would pass 2^64 are cut there.
- * One thread uses a map.
+ * An interval map: ranges of addresses that do not overlap, each with a 32-bit value, as mappings
+ * need it (partial unmap, MAP_FIXED over old ranges, mremap). Also used as a set, for bytes of a
+ * file. A sorted array: lookups take log n; changes move the tail, which is cheap for the thousands
+ * of mappings that a process has. Empty ranges are ignored; ends that would pass 2^64 are cut
+ * there. One thread uses a map.
  */
 #ifndef LLMTRACE_INTERVALS_H
 #define LLMTRACE_INTERVALS_H
@@ -31,9 +31,11 @@ const struct interval *interval_map_find(const struct interval_map *map, uint64_
 /* @return the index of the first interval that ends behind addr; map->count when there is none. */
 size_t interval_map_lower(const struct interval_map *map, uint64_t addr);
 
-/* Calls visit for each part of an interval that lies in [begin, begin + bytes), cut to that range. */
+/* Calls visit for each part of an interval that lies in [begin, begin + bytes), cut to that range.
+ */
 void interval_map_overlaps(const struct interval_map *map, uint64_t begin, uint64_t bytes,
-			   void (*visit)(void *context, const struct interval *part), void *context);
+			   void (*visit)(void *context, const struct interval *part),
+			   void *context);
 
 /* Removes [begin, begin + bytes) from all intervals, splitting those that reach over it. */
 void interval_map_clear(struct interval_map *map, uint64_t begin, uint64_t bytes);
@@ -41,10 +43,13 @@ void interval_map_clear(struct interval_map *map, uint64_t begin, uint64_t bytes
 /* Gives [begin, begin + bytes) this value; what was there before is replaced. */
 void interval_map_set(struct interval_map *map, uint64_t begin, uint64_t bytes, uint32_t value);
 
-/* Gives this value to those parts of [begin, begin + bytes) that no interval holds. @return their bytes. */
-uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t bytes, uint32_t value);
+/* Gives this value to those parts of [begin, begin + bytes) that no interval holds. @return their
+ * bytes. */
+uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t bytes,
+			   uint32_t value);
 
-/* For sets of bytes: adds the range and joins it with its neighbours. @return bytes that were new. */
+/* For sets of bytes: adds the range and joins it with its neighbours. @return bytes that were new.
+ */
 uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t bytes);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live blocks of the heap. Open addressing with linear probing; an entry is deleted by moving its
- * followers up, so that no tombstones pile up under malloc/free churn. Address 0 marks a free entry.
+ * The live blocks of the heap. Open addressing with linear probing; an entry is deleted by moving
+ * its followers up, so that no tombstones pile up under malloc/free churn. Address 0 marks a free
+ * entry.
  */
 #include "live_blocks.h"
 

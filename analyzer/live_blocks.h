@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live blocks of the heap: turns heap events into changes (a block of this size and stack went, one
- * came), across reallocs that move, fail or free. The hot path of the report: one lookup per event in an
- * open-addressing hash of 24-byte entries; memory follows the blocks that are live, not the events.
- * One thread.
+ * The live blocks of the heap: turns heap events into changes (a block of this size and stack went,
+ * one came), across reallocs that move, fail or free. The hot path of the report: one lookup per
+ * event in an open-addressing hash of 24-byte entries; memory follows the blocks that are live, not
+ * the events. One thread.
  */
 #ifndef LLMTRACE_LIVE_BLOCKS_H
 #define LLMTRACE_LIVE_BLOCKS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * llmtrace-report: commands, files, exit codes. Everything that is printed on stderr is printed here
- * (and by the progress bar); nothing below this file ends the process on purpose.
+ * llmtrace-report: commands, files, exit codes. Everything that is printed on stderr is printed
+ * here (and by the progress bar); nothing below this file ends the process on purpose.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,11 +30,15 @@ static int default_file(const char **ret_path, struct error *ret_error)
 
 	*ret_path = output && *output ? output : "trace.zst";
 	if (strchr(*ret_path, '%'))
-		return error_set(ret_error, EXIT_UNUSABLE, "LLMTRACE_OUTPUT=%s names a pattern: give "
-				 "the file", *ret_path);
+		return error_set(ret_error, EXIT_UNUSABLE,
+				 "LLMTRACE_OUTPUT=%s names a pattern: give "
+				 "the file",
+				 *ret_path);
 	if (access(*ret_path, F_OK))
-		return error_set(ret_error, EXIT_UNUSABLE, "no trace given, and %s is not here: run "
-				 "`LD_PRELOAD=libllmtrace.so CMD` first, or give a file", *ret_path);
+		return error_set(ret_error, EXIT_UNUSABLE,
+				 "no trace given, and %s is not here: run "
+				 "`LD_PRELOAD=libllmtrace.so CMD` first, or give a file",
+				 *ret_path);
 	return 0;
 }
 
@@ -45,16 +49,21 @@ static int completeness(const struct trace *trace, struct error *ret_error)
 	uint64_t lost = facts->lost_event_count + facts->damage_event_count;
 
 	if (facts->is_damaged)
-		return error_set(ret_error, EXIT_DATA_MISSING, "%s: damaged at byte %" PRIu64 ": %s; "
-				 "the report has what could be read", facts->path,
-				 facts->damage[0].offset, facts->damage[0].reason);
+		return error_set(ret_error, EXIT_DATA_MISSING,
+				 "%s: damaged at byte %" PRIu64 ": %s; "
+				 "the report has what could be read",
+				 facts->path, facts->damage[0].offset, facts->damage[0].reason);
 	if (facts->is_cut && facts->state == TRACE_KILLED && facts->rings != TRACE_RINGS_READ)
-		return error_set(ret_error, EXIT_DATA_MISSING, "%s: cut at byte %" PRIu64 "; the report "
-				 "has what comes before it", facts->path, facts->cut_offset);
+		return error_set(ret_error, EXIT_DATA_MISSING,
+				 "%s: cut at byte %" PRIu64 "; the report "
+				 "has what comes before it",
+				 facts->path, facts->cut_offset);
 	if (facts->state == TRACE_KILLED && facts->rings != TRACE_RINGS_READ)
-		return error_set(ret_error, EXIT_DATA_MISSING, "%s: ends at byte %" PRIu64 " without "
+		return error_set(ret_error, EXIT_DATA_MISSING,
+				 "%s: ends at byte %" PRIu64 " without "
 				 "its end: the process was killed and its rings are gone; its last "
-				 "moments may be missing", facts->path, facts->file_bytes);
+				 "moments may be missing",
+				 facts->path, facts->file_bytes);
 	if (lost > (lost + facts->event_count) / LOST_SHARE_MAX)
 		return error_set(ret_error, EXIT_DATA_MISSING, "%s: %" PRIu64 " of %" PRIu64
 				 " events were lost; counts are too low", facts->path, lost,

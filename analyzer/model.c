@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hands each event to the parts of the model that it changes and keeps the running totals that phases
- * are cut from. Heap events come first: they are nearly all of a trace.
+ * Hands each event to the parts of the model that it changes and keeps the running totals that
+ * phases are cut from. Heap events come first: they are nearly all of a trace.
  */
 #include "model.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What several analyses need to know of the process at the time of an event: descriptors, live blocks,
- * mappings, threads, phases. The model sees each event before the analyses do. One thread.
+ * What several analyses need to know of the process at the time of an event: descriptors, live
+ * blocks, mappings, threads, phases. The model sees each event before the analyses do. One thread.
  */
 #ifndef LLMTRACE_MODEL_H
 #define LLMTRACE_MODEL_H
@@ -41,7 +41,8 @@ struct model {
 	size_t filter_count, filter_next;
 	bool is_counted;		/* this event lies in the phase that is looked at */
 
-	struct phase_counters totals;	/* with a filter, allocations are those that it lets through */
+	struct phase_counters
+		totals; /* with a filter, allocations are those that it lets through */
 	struct phases *phases;
 	struct live_blocks *blocks;
 	struct heap_change heap;	/* what the event did; valid for heap events */

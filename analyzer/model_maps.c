@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mappings of the process. Calls win over what /proc/self/maps says: a line of it fills only ranges
- * that no call is known to have mapped. Memory follows groups and live ranges.
+ * The mappings of the process. Calls win over what /proc/self/maps says: a line of it fills only
+ * ranges that no call is known to have mapped. Memory follows groups and live ranges.
  */
 #include "model_maps.h"
 

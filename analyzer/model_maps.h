@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mappings of the process over time: what lies at an address, and what the calls on it cost. Ranges
- * belong to groups: a group is one label (file, or kind of anonymous memory) and one call stack.
- * Mappings that no hook sees (made inside libc and the loader) are known from the lines of
+ * The mappings of the process over time: what lies at an address, and what the calls on it cost.
+ * Ranges belong to groups: a group is one label (file, or kind of anonymous memory) and one call
+ * stack. Mappings that no hook sees (made inside libc and the loader) are known from the lines of
  * /proc/self/maps. One thread.
  */
 #ifndef LLMTRACE_MODEL_MAPS_H

@@ -73,7 +73,8 @@ static uint64_t distance(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-/* The value at a time, between the samples around it; *edge_ns grows by the way to the nearest one. */
+/* The value at a time, between the samples around it; *edge_ns grows by the way to the nearest one.
+ */
 static double value_at(const struct sample_series *series, enum sample_metric metric,
 		       uint64_t time_ns, uint64_t *edge_ns)
 {

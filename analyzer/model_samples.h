@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel says of the process over time (process_sample), with the cost of the shim's own writer
- * (own_cost) taken off. Gives the growth of a number between two times, when the samples are close
- * enough to know it. One thread.
+ * What the kernel says of the process over time (process_sample), with the cost of the shim's own
+ * writer (own_cost) taken off. Gives the growth of a number between two times, when the samples are
+ * close enough to know it. One thread.
  */
 #ifndef LLMTRACE_MODEL_SAMPLES_H
 #define LLMTRACE_MODEL_SAMPLES_H
@@ -48,7 +48,8 @@ struct sample_growth {
 bool sample_series_growth(const struct sample_series *series, enum sample_metric metric,
 			  uint64_t begin_ns, uint64_t end_ns, struct sample_growth *ret_growth);
 
-/* @return whether samples are close enough to both ends (a twentieth of the span) to print the amount. */
+/* @return whether samples are close enough to both ends (a twentieth of the span) to print the
+ * amount. */
 bool sample_growth_is_known(const struct sample_growth *growth);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads of the run. Creation (seen by the creator) and start (seen by the thread) meet through
- * the ticket, in either order. Lookups of living ids go through a small table that a run with a thread
- * per token keeps short, since ended threads leave it.
+ * The threads of the run. Creation (seen by the creator) and start (seen by the thread) meet
+ * through the ticket, in either order. Lookups of living ids go through a small table that a run
+ * with a thread per token keeps short, since ended threads leave it.
  */
 #include "model_threads.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The threads of the run: who created whom, names, life spans, CPU time. A thread is one life of a
- * thread id: ids that the kernel gives again make new threads. Whatever is seen first (an event, the
- * creation, a sample of /proc) makes a thread known. One thread uses the model.
+ * thread id: ids that the kernel gives again make new threads. Whatever is seen first (an event,
+ * the creation, a sample of /proc) makes a thread known. One thread uses the model.
  */
 #ifndef LLMTRACE_MODEL_THREADS_H
 #define LLMTRACE_MODEL_THREADS_H
@@ -24,7 +24,7 @@ struct thread {
 	bool is_absorbed;		/* turned out to be another thread of the table */
 	uint64_t ticket, start_routine;
 	uint64_t start_ns, end_ns;	/* end: 0 while it lives */
-	uint64_t cpu_ns;		/* valid with is_exit_seen or is_sampled, as the next three */
+	uint64_t cpu_ns; /* valid with is_exit_seen or is_sampled, as the next three */
 	uint64_t fault_count;
 	uint64_t voluntary_switch_count, involuntary_switch_count;
 	uint64_t run_wait_ns;		/* valid with is_sampled */
@@ -54,6 +54,7 @@ void thread_model_release(struct thread_model *model);
 struct thread *thread_model_of_stream(struct thread_model *model, uint32_t stream);
 
 /* Applies a record of the group threads. */
-void thread_model_apply(struct thread_model *model, const struct lt_record *record, uint32_t stream);
+void thread_model_apply(struct thread_model *model, const struct lt_record *record,
+			uint32_t stream);
 
 #endif

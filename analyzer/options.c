@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line. Words that later versions will know are in the table, too: they are refused by name
- * instead of being taken for a file.
+ * The command line. Words that later versions will know are in the table, too: they are refused by
+ * name instead of being taken for a file.
  */
 #include "options.h"
 
@@ -12,8 +12,18 @@
 #include "report_alloc.h"
 
 enum action {
-	SET_SECTION, SET_PHASE, SET_TOP, SET_JSON, SET_MARKDOWN, SET_CSV, SET_LINES, SET_DEFINITIONS,
-	SET_NO_STACKS, SET_HELP, SET_VERSION, NOT_YET,
+	SET_SECTION,
+	SET_PHASE,
+	SET_TOP,
+	SET_JSON,
+	SET_MARKDOWN,
+	SET_CSV,
+	SET_LINES,
+	SET_DEFINITIONS,
+	SET_NO_STACKS,
+	SET_HELP,
+	SET_VERSION,
+	NOT_YET,
 };
 
 static const struct option_row {
@@ -44,12 +54,15 @@ static const struct option_row {
 
 void options_help(FILE *out)
 {
-	fputs("Usage: llmtrace-report [FILE...] [OPTION...]    the report; without FILE: the trace of "
+	fputs("Usage: llmtrace-report [FILE...] [OPTION...]    the report; without FILE: the trace "
+	      "of "
 	      "the\n"
 	      "                                                latest run here (trace.zst, or "
 	      "LLMTRACE_OUTPUT)\n"
-	      "       llmtrace-report dump FILE [OPTION...]    every event, one a line, in time order\n"
-	      "\nOptions:\n", out);
+	      "       llmtrace-report dump FILE [OPTION...]    every event, one a line, in time "
+	      "order\n"
+	      "\nOptions:\n",
+	      out);
 	for (size_t i = 0; i < ROW_COUNT; i++)
 		if (rows[i].doc)
 			fprintf(out, "  %s%s%-*s  %s\n", rows[i].name, rows[i].argument ? " " : "",
@@ -67,8 +80,8 @@ static int set_top(struct options *options, const char *text, struct error *ret_
 	errno = 0;
 	number = strtoull(text, &end, 10);
 	if (errno || *end || end == text || *text == '-' || !number)
-		return error_set(ret_error, EXIT_UNUSABLE, "--top %s: give a number of rows from 1 on",
-				 text);
+		return error_set(ret_error, EXIT_UNUSABLE,
+				 "--top %s: give a number of rows from 1 on", text);
 	options->top = (size_t)number;
 	return 0;
 }
@@ -94,7 +107,8 @@ static int apply(struct options *options, const struct option_row *row, const ch
 	case NOT_YET:
 		break;
 	}
-	return error_set(ret_error, EXIT_UNUSABLE, "%s: this version cannot do that yet", row->name);
+	return error_set(ret_error, EXIT_UNUSABLE, "%s: this version cannot do that yet",
+			 row->name);
 }
 
 /* "--top=5" and "--top 5" are the same. */
@@ -106,7 +120,8 @@ static const struct option_row *find_row(const char *word, const char **ret_argu
 		*ret_argument = NULL;
 		if (!strcmp(word, rows[i].name))
 			return &rows[i];
-		if (!strncmp(word, rows[i].name, length) && word[length] == '=' && rows[i].argument) {
+		if (!strncmp(word, rows[i].name, length) && word[length] == '=' &&
+		    rows[i].argument) {
 			*ret_argument = word + length + 1;
 			return &rows[i];
 		}
@@ -163,7 +178,8 @@ int options_parse(int argument_count, char **arguments, struct options *ret_opti
 		if (!is_options_end && !strcmp(arguments[i], "--"))
 			is_options_end = true;
 		else if (!is_options_end && arguments[i][0] == '-' && arguments[i][1])
-			status = parse_option(ret_options, arguments, argument_count, &i, ret_error);
+			status =
+				parse_option(ret_options, arguments, argument_count, &i, ret_error);
 		else
 			ret_options->files[ret_options->file_count++] = arguments[i];
 	}

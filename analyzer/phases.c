@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Follows engine calls and marks. The outermost engine call of the process is the phase; calls inside
- * it, and decodes that other threads start meanwhile, belong to it. A call whose end never came (an
- * exception left it) ends when the same thread enters the same function again.
+ * Follows engine calls and marks. The outermost engine call of the process is the phase; calls
+ * inside it, and decodes that other threads start meanwhile, belong to it. A call whose end never
+ * came (an exception left it) ends when the same thread enters the same function again.
  */
 #include "phases.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The phases of a run: engine calls (load, context, decode) and user marks become rows in time order.
- * phases.c follows the events and folds calls of one kind while they run; phases_rows.c gives the
- * names afterwards, since what a call was shows in what came after it (a dry run, a warm-up).
+ * The phases of a run: engine calls (load, context, decode) and user marks become rows in time
+ * order. phases.c follows the events and folds calls of one kind while they run; phases_rows.c
+ * gives the names afterwards, since what a call was shows in what came after it (a dry run, a
+ * warm-up).
  *
- * Counts come from running totals that the owner keeps: a phase is the difference between two states
- * of them. Engine rows do not overlap and, with `between` and `exit`, add up to the run; rows of marks
- * lie over them. One thread.
+ * Counts come from running totals that the owner keeps: a phase is the difference between two
+ * states of them. Engine rows do not overlap and, with `between` and `exit`, add up to the run;
+ * rows of marks lie over them. One thread.
  */
 #ifndef LLMTRACE_PHASES_H
 #define LLMTRACE_PHASES_H

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names the phases once all calls are known:
- *   load (dry run)   a load that another load of the same file follows and that moved less than half of
- *                    what that one moved: llama.cpp since v0.5.0 measures the model before it loads it
- *   warm-up          the first decode of a new context, of one or two tokens, directly followed by a
- *                    decode with more than one token
- *   between          the caller's own time from one phase to the next; inside a row of decodes it
- *                    belongs to the row
+ *   load (dry run)   a load that another load of the same file follows and that moved less than
+ * half of what that one moved: llama.cpp since v0.5.0 measures the model before it loads it warm-up
+ * the first decode of a new context, of one or two tokens, directly followed by a decode with more
+ * than one token between          the caller's own time from one phase to the next; inside a row of
+ * decodes it belongs to the row
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,7 +215,8 @@ const struct phase_row *phases_finish(struct phases *phases, uint64_t end_ns, si
 	first = phases->segments;
 	last = first + (phases->segment_count ? phases->segment_count - 1 : 0);
 	if (!phases->segment_count) {
-		add_plain_row(phases, PHASE_RUN, phases->start_ns, end_ns, &nothing, phases->totals);
+		add_plain_row(phases, PHASE_RUN, phases->start_ns, end_ns, &nothing,
+			      phases->totals);
 	} else {
 		add_plain_row(phases, PHASE_STARTUP, phases->start_ns, first->begin_ns, &nothing,
 			      &first->begin);

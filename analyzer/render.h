@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The renderers: the report as text, JSON, Markdown or CSV. They know tables and not analyses; nothing
- * here changes a report. One thread.
+ * The renderers: the report as text, JSON, Markdown or CSV. They know tables and not analyses;
+ * nothing here changes a report. One thread.
  */
 #ifndef LLMTRACE_RENDER_H
 #define LLMTRACE_RENDER_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report as CSV (RFC 4180 with plain line feeds): one file for each table, column ids in the first
- * line, exact numbers, empty cells for what was not measured. Frames of a stack are joined by " < ",
- * leaf first.
+ * The report as CSV (RFC 4180 with plain line feeds): one file for each table, column ids in the
+ * first line, exact numbers, empty cells for what was not measured. Frames of a stack are joined by
+ * " < ", leaf first.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -142,8 +142,8 @@ int render_csv(const struct report *report, const struct render_options *options
 				 directory, strerror(errno));
 	for (size_t i = 0; i < report->table_count && !status; i++)
 		if (render_has_section(options, report->tables[i]->id))
-			status = write_file(report, report->tables[i], report->tables[i]->id, options,
-					    directory, ret_error);
+			status = write_file(report, report->tables[i], report->tables[i]->id,
+					    options, directory, ret_error);
 	for (size_t i = 0; i < 2 && !status; i++)
 		if (render_has_section(options, others[i]))
 			status = write_file(report, NULL, others[i], options, directory, ret_error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report as JSON: the contract that scripts and the diff rely on. Numbers are exact, a value that
- * was not measured is null.
+ * The report as JSON: the contract that scripts and the diff rely on. Numbers are exact, a value
+ * that was not measured is null.
  */
 #include <jansson.h>
 #include <math.h>
@@ -12,7 +12,8 @@
 
 #define CONTRACT_FORMAT 1
 
-/* Text of the target may be anything: what is not UTF-8 is replaced, so that the file stays JSON. */
+/* Text of the target may be anything: what is not UTF-8 is replaced, so that the file stays JSON.
+ */
 static json_t *text_json(const char *text)
 {
 	json_t *json = text ? json_string(text) : json_null();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report as text: what ran, the findings, then the tables, the most telling ones first. Fits the
- * width that is asked for (100 columns), colours on demand.
+ * The report as text: what ran, the findings, then the tables, the most telling ones first. Fits
+ * the width that is asked for (100 columns), colours on demand.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -54,7 +54,8 @@ static void put_program(const struct emit *emit, const struct run_facts *run)
 	snprintf(text, sizeof(text), "%s, pid %" PRIu32 " on %s (Linux %s, %s CPUs, %s)",
 		 run->exe ? run->exe : "[unknown program]", run->pid,
 		 run->host ? run->host : "an unknown host", run->kernel ? run->kernel : "?",
-		 run->cpu_count.type == VALUE_NULL ? "?" : units_value(cpus, &run->cpu_count, "count"),
+		 run->cpu_count.type == VALUE_NULL ? "?"
+						   : units_value(cpus, &run->cpu_count, "count"),
 		 run->cpu_model ? run->cpu_model : "unknown model");
 	put_fact(emit, "program", text);
 }
@@ -108,7 +109,8 @@ static void put_own_cost(const struct emit *emit, const struct run_facts *run)
 {
 	char text[512], cpu[UNITS_BYTES], memory[UNITS_BYTES], wait[UNITS_BYTES];
 
-	snprintf(text, sizeof(text), "%s CPU time in the writer, %s memory, threads waited %s for it",
+	snprintf(text, sizeof(text),
+		 "%s CPU time in the writer, %s memory, threads waited %s for it",
 		 units_value(cpu, &run->own_cpu_ns, "ns"),
 		 units_value(memory, &run->own_memory_bytes, "bytes"),
 		 units_value(wait, &run->wait_ns, "ns"));
@@ -203,8 +205,9 @@ static void put_coverage_line(const struct emit *emit, const struct coverage *li
 			 floor(1e4 * (double)line->seen / (double)line->total) / 100);
 	if (line->is_total_known)
 		snprintf(text, sizeof(text), "%s: %s of %s%s, by %s%s%s", line->subject,
-			 units_value(seen, &seen_value, unit), units_value(total, &total_value, unit),
-			 share, line->means, line->note ? "; " : "", line->note ? line->note : "");
+			 units_value(seen, &seen_value, unit),
+			 units_value(total, &total_value, unit), share, line->means,
+			 line->note ? "; " : "", line->note ? line->note : "");
 	else
 		snprintf(text, sizeof(text), "%s: %s", line->subject,
 			 line->note ? line->note : line->means);

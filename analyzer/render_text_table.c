@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table as text of a given width. Columns that nobody measured are named below the table instead of
- * shown; detail columns that say nothing here (all 0) or do not fit are left out; the key column gets
- * what is left. A stack that is a key stands below its row, one frame a line.
+ * A table as text of a given width. Columns that nobody measured are named below the table instead
+ * of shown; detail columns that say nothing here (all 0) or do not fit are left out; the key column
+ * gets what is left. A stack that is a key stands below its row, one frame a line.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -368,7 +368,8 @@ static void put_notes(const struct layout *layout)
 	char count[UNITS_BYTES];
 
 	if (layout->row_count < table->row_count)
-		fprintf(layout->emit->out, "  ... %s more rows (--top N; --json and --csv have all)\n",
+		fprintf(layout->emit->out,
+			"  ... %s more rows (--top N; --json and --csv have all)\n",
 			units_count(count, (double)(table->row_count - layout->row_count)));
 	if (table->row_count)
 		put_unmeasured(layout);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of the report. Any thread may call report_alloc() and report_grow(); an arena belongs to one
- * thread.
+ * Memory of the report. Any thread may call report_alloc() and report_grow(); an arena belongs to
+ * one thread.
  */
 #include "report_alloc.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory of the report: allocation that cannot fail, growing arrays and an arena for strings. The
- * report is a batch program: without memory there is nothing left to do, so the one line about it and
- * the end of the process live here and no caller checks for NULL.
+ * report is a batch program: without memory there is nothing left to do, so the one line about it
+ * and the end of the process live here and no caller checks for NULL.
  */
 #ifndef LLMTRACE_REPORT_ALLOC_H
 #define LLMTRACE_REPORT_ALLOC_H

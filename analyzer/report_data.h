@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a report, for renderers and for the diff: they walk tables, findings and coverage that
- * analyses filled through table.h. Read only for them; table.c owns every pointer in here.
+ * The inside of a report, for renderers and for the diff: they walk tables, findings and coverage
+ * that analyses filled through table.h. Read only for them; table.c owns every pointer in here.
  */
 #ifndef LLMTRACE_REPORT_DATA_H
 #define LLMTRACE_REPORT_DATA_H
@@ -47,7 +47,8 @@ struct report {
 	size_t finding_count, finding_capacity;
 };
 
-static inline const struct value *table_value(const struct table *table, size_t row, unsigned column)
+static inline const struct value *table_value(const struct table *table, size_t row,
+					      unsigned column)
 {
 	return &table->values[row * table->column_count + column];
 }

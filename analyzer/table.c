@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tables, findings and coverage lines in memory. Owns every string and array of a report (one arena).
- * One thread uses a report. Wrong column names and types are mistakes of the analysis: they end the
- * program through assert() and never depend on the trace.
+ * Tables, findings and coverage lines in memory. Owns every string and array of a report (one
+ * arena). One thread uses a report. Wrong column names and types are mistakes of the analysis: they
+ * end the program through assert() and never depend on the trace.
  */
 #include "report_data.h"
 
@@ -241,7 +241,8 @@ void report_add_finding(struct report *report, const struct finding *finding,
 
 void report_set_run(struct report *report, const struct run_facts *run)
 {
-	const char **command = arena_alloc(&report->arena, (run->command_count + 1) * sizeof(*command));
+	const char **command =
+		arena_alloc(&report->arena, (run->command_count + 1) * sizeof(*command));
 	const char **texts[] = { &report->run.path, &report->run.version, &report->run.exe,
 				 &report->run.host, &report->run.kernel, &report->run.cpu_model,
 				 &report->run.exit_kind, &report->run.incomplete_reason,

@@ -3,8 +3,8 @@
  * The report as data: tables, findings and coverage lines. Analyses fill it, renderers read it, and
  * neither knows the other. The JSON form of these structs is the report's contract.
  *
- * One thread builds a report. Every string that is handed over is copied into the report and released
- * with it; a NULL string is the value null.
+ * One thread builds a report. Every string that is handed over is copied into the report and
+ * released with it; a NULL string is the value null.
  */
 #ifndef LLMTRACE_TABLE_H
 #define LLMTRACE_TABLE_H
@@ -41,10 +41,10 @@ struct value {
 /* A column: what the contract says of it. id carries the unit (_ns, _bytes, _count, _pct). */
 struct column {
 	const char *id;
-	const char *unit;	/* "ns" "bytes" "count" "pct" "text" "stack" "per_s" "bool" "number" */
+	const char *unit; /* "ns" "bytes" "count" "pct" "text" "stack" "per_s" "bool" "number" */
 	enum value_type type;
 	bool is_key;		/* rows of two reports are matched by the key columns */
-	bool is_timing;		/* false: the same in every run of the same build on the same input */
+	bool is_timing; /* false: the same in every run of the same build on the same input */
 	const char *doc;
 	const char *label;	/* heading in text; NULL: made from id */
 	bool is_detail;		/* text leaves it out where the line is too short */
@@ -79,7 +79,8 @@ void table_sort_descending(struct table *table, const char *column);
 size_t table_row_count(const struct table *table);
 /* A sentence that every renderer prints below the table; copied. May be called several times. */
 void table_add_note(struct table *table, const char *note);
-/* For text: rows to print when --top is not given (0: the default), and a column to draw as bars (or NULL). */
+/* For text: rows to print when --top is not given (0: the default), and a column to draw as bars
+ * (or NULL). */
 void table_set_text_form(struct table *table, size_t row_limit, const char *bar_column);
 /* @return the table of that id, NULL when the report has none. */
 struct table *report_find_table(const struct report *report, const char *id);
@@ -90,7 +91,8 @@ size_t table_find_text(const struct table *table, const char *column, const char
 void report_add_coverage(struct report *report, const char *subject, uint64_t seen, uint64_t total,
 			 bool is_total_known, const char *means, const char *note);
 
-/* What the report says of the run itself; strings are copied. A number that is not known is null. */
+/* What the report says of the run itself; strings are copied. A number that is not known is null.
+ */
 struct run_facts {
 	const char *path;		/* of the trace */
 	const char *version;		/* of the shim */

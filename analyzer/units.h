@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers as people read them: the one place that knows KiB, ms and %. Any thread. Every function fills
- * a buffer of UNITS_BYTES and returns it.
+ * Numbers as people read them: the one place that knows KiB, ms and %. Any thread. Every function
+ * fills a buffer of UNITS_BYTES and returns it.
  */
 #ifndef LLMTRACE_UNITS_H
 #define LLMTRACE_UNITS_H
@@ -19,8 +19,8 @@ const char *units_ns(char *ret_text, double value_ns);
 /* "39,082"; fractions keep up to 3 digits: "45", "0.25" */
 const char *units_count(char *ret_text, double count);
 /*
- * Any value in its unit ("ns" "bytes" "count" "pct" "per_s" "number"); "-" for null, texts and stacks
- * as they are (the first frame of a stack).
+ * Any value in its unit ("ns" "bytes" "count" "pct" "per_s" "number"); "-" for null, texts and
+ * stacks as they are (the first frame of a stack).
  */
 const char *units_value(char *ret_text, const struct value *value, const char *unit);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors: numbers that are used again, dup, offsets of reads and seeks, streams with a position of
- * their own, descriptors that were open before.
+ * Descriptors: numbers that are used again, dup, offsets of reads and seeks, streams with a
+ * position of their own, descriptors that were open before.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Live blocks: reallocs that move, fail and free, addresses that come again, temporary blocks, and a
- * long random run against a plain array.
+ * Live blocks: reallocs that move, fail and free, addresses that come again, temporary blocks, and
+ * a long random run against a plain array.
  */
 #include <setjmp.h>
 #include <stdarg.h>

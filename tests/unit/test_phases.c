@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Phases: the names of engine calls in the orders that real programs make them, what belongs to which
- * row, marks, calls inside calls, and that rows add up to the run.
+ * Phases: the names of engine calls in the orders that real programs make them, what belongs to
+ * which row, marks, calls inside calls, and that rows add up to the run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,8 @@ static void end_on(struct run *run, unsigned call, uint32_t stream)
 	phases_apply(run->phases, &event.head, stream);
 }
 
-/* An engine call of 1,000 ns with 10 allocations, 100 ns after what came before with 1 allocation. */
+/* An engine call of 1,000 ns with 10 allocations, 100 ns after what came before with 1 allocation.
+ */
 static void call(struct run *run, unsigned which, int64_t tokens)
 {
 	run->time_ns += 100;
@@ -127,8 +128,10 @@ static void check_sums(const struct run *run)
 
 static void test_llama_cli(void **state)
 {
-	static const char *const names[] = { "startup", "load (dry run)", "context (dry run)", "load",
-		"context", "warm-up", "prompt", "generation", "between", "exit", NULL };
+	static const char *const names[] = {
+		"startup", "load (dry run)", "context (dry run)", "load", "context", "warm-up",
+		"prompt",  "generation",     "between",		  "exit", NULL
+	};
 	struct run run;
 
 	(void)state;
@@ -184,8 +187,9 @@ static void test_same_model_twice_is_no_dry_run(void **state)
 
 static void test_short_prompt_is_no_warm_up(void **state)
 {
-	static const char *const names[] = { "startup", "context", "prompt", "generation", "prompt 2",
-		"generation 2", "between", "exit", NULL };
+	static const char *const names[] = { "startup",	   "context",  "prompt",
+					     "generation", "prompt 2", "generation 2",
+					     "between",	   "exit",     NULL };
 	struct run run;
 
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The renderers on a report made by hand: what was not measured is never 0, lines of text fit, hostile
- * text stays harmless, JSON and CSV keep exact numbers.
+ * The renderers on a report made by hand: what was not measured is never 0, lines of text fit,
+ * hostile text stays harmless, JSON and CSV keep exact numbers.
  */
 #include <jansson.h>
 #include <setjmp.h>
@@ -34,8 +34,11 @@ static const char *const long_path =
 static void add_rows(struct table *table)
 {
 	static const char *const frames[] = {
-		"void very::long_namespace::with_templates<std::vector<std::string>>::and_a_function("
-		"int, char const*, std::map<int, std::string> const&)", "main" };
+		"void "
+		"very::long_namespace::with_templates<std::vector<std::string>>::and_a_function("
+		"int, char const*, std::map<int, std::string> const&)",
+		"main"
+	};
 	size_t row = table_add_row(table);
 
 	table_set_text(table, row, "path", long_path);
@@ -53,9 +56,14 @@ static struct report *make_report(void)
 {
 	static const char *const command[] = { "./run", "-p", "two words" };
 	struct report *report = report_new();
-	struct finding finding = { .id = "test", .severity = SEVERITY_HIGH, .phase = "load",
-				   .statement = "something went wrong and it takes a whole long line, and "
-				   "then some more of it, to say what it was and where", .advice = "fix it" };
+	struct finding finding = {
+		.id = "test",
+		.severity = SEVERITY_HIGH,
+		.phase = "load",
+		.statement = "something went wrong and it takes a whole long line, and "
+			     "then some more of it, to say what it was and where",
+		.advice = "fix it"
+	};
 	struct evidence evidence = { "things", 1 };
 	struct run_facts run = {
 		.path = long_path, .command = command, .command_count = 3, .exe = long_path,
@@ -142,7 +150,8 @@ static void test_text_head(void **state)
 
 static void test_top(void **state)
 {
-	char *text = text_of(render_text, &(struct render_options){ .section = "things", .top = 1 });
+	char *text =
+		text_of(render_text, &(struct render_options){ .section = "things", .top = 1 });
 
 	(void)state;
 	assert_null(strstr(text, "evil"));
@@ -172,11 +181,12 @@ static void test_json(void **state)
 	row = json_array_get(json_object_get(table, "rows"), 0);
 	assert_true(json_integer_value(json_object_get(row, "read_bytes")) == (json_int_t)EXACT);
 	assert_true(json_is_null(json_object_get(row, "read_ns")));
-	assert_string_equal(json_string_value(json_array_get(json_object_get(row, "stack"), 1)), "main");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(row, "stack"), 1)),
+			    "main");
 	row = json_array_get(json_object_get(table, "rows"), 1);
 	assert_true(json_is_integer(json_object_get(row, "read_bytes")));
-	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(json, "coverage"), 0),
-						 "total")));
+	assert_true(json_is_null(
+		json_object_get(json_array_get(json_object_get(json, "coverage"), 0), "total")));
 	table = json_object_get(json, "trace");
 	assert_true(json_is_false(json_object_get(table, "complete")));
 	assert_true(json_is_null(json_object_get(table, "duration_ns")));
@@ -210,13 +220,14 @@ static void test_markdown(void **state)
 
 static void test_csv(void **state)
 {
-	char directory[] = "csvXXXXXX", path[64], line[512];
+	char directory[16] = "csv", path[64], line[512];
 	struct report *report = make_report();
 	struct render_options options = { .section = "things" };
 	struct error error;
 	FILE *in;
 
 	(void)state;
+	memset(directory + 3, 'X', 6);
 	assert_non_null(mkdtemp(directory));
 	assert_int_equal(render_csv(report, &options, directory, &error), 0);
 	snprintf(path, sizeof(path), "%s/things.csv", directory);
