@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The export list of libllmtrace.so, made by cpp from the hook table: one anonymous version node, because a named one would switch off
  * the hooks on versioned symbols without a word. The extra names have no row in hooks.def.

@@ -318,3 +318,8 @@ int fallback_execveat(int dir_fd, const char *path, char *const argv[], char *co
 {
 	return (int)libc_result(SYS_CALL(execveat, dir_fd, path, argv, envp, flags, 0));
 }
+
+void fallback___longjmp_chk(struct __jmp_buf_tag buffer[1], int value)
+{
+	real_longjmp(buffer, value);
+}

@@ -62,6 +62,14 @@ static void abandon_reservations(struct lt_ring *ring)
 	}
 }
 
+void hook_abandon(void)
+{
+	hook_self.mark = NULL;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (hook_self.ring)
+		abandon_reservations(hook_self.ring);
+}
+
 static bool take_ring(void)
 {
 	struct lt_ring *ring;

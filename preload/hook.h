@@ -87,6 +87,11 @@ static inline bool hook_is_on(unsigned group)
 	return __atomic_load_n(&hook_switch->groups, __ATOMIC_RELAXED) & group;
 }
 
+/*
+ * The active hook of this thread was left by a jump: clears its mark, and turns what it had reserved into pads. errno stays.
+ */
+void hook_abandon(void);
+
 /* The slow half of hook_enter: a mark is set, or the thread has no ring yet. */
 bool hook_enter_slow(struct hook_scope *scope, const void *caller);
 

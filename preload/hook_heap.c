@@ -6,6 +6,7 @@
  * A failed realloc leaves the old block alive, realloc(p, 0) frees it: the report tells them apart by
  * the size in realloc_end. C++ new and delete, strdup, getline and all others arrive through these entry points.
  */
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 
@@ -105,6 +106,13 @@ LT_EXPORT void *calloc(size_t count, size_t size)
 	return addr;
 }
 
+static void *refuse(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* reallocarray is built on realloc here as it is in the C library: the real one would come back through our realloc. */
 static void *reallocate(const void *caller, unsigned call, void *addr, size_t count, size_t size)
 {
 	size_t bytes = product_bytes(count, size);
@@ -117,8 +125,7 @@ static void *reallocate(const void *caller, unsigned call, void *addr, size_t co
 	}
 	if (addr)
 		record_realloc_begin(caller, call, addr);
-	result = call == LT_alloc_call_realloc ? real_realloc(addr, size) :
-						 real_reallocarray(addr, count, size);
+	result = bytes == SIZE_MAX ? refuse() : real_realloc(addr, bytes);
 	if (addr)
 		record_realloc_end(caller, call, result, bytes);
 	else

@@ -68,10 +68,8 @@ static void record_start(void)
 	modules_refresh();
 	facts_add();
 	facts_add_recording();
-	if (options_get()->groups & LT_GROUP_maps)
-		proc_sample_maps(LT_seen_at_start);
-	if (options_get()->groups & LT_GROUP_files)
-		proc_sample_fds(LT_seen_at_start);
+	proc_sample_maps(LT_seen_at_start);
+	proc_sample_fds(LT_seen_at_start);
 	proc_sample_process(LT_seen_at_start);
 }
 

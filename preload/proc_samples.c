@@ -15,11 +15,13 @@
 #define TEXT_BYTES 65536u
 
 static struct lt_ring *ring;
+static uint32_t groups;
 static char text[TEXT_BYTES];
 
-void proc_samples_init(struct lt_ring *own_ring)
+void proc_samples_init(struct lt_ring *own_ring, uint32_t wanted_groups)
 {
 	ring = own_ring;
+	groups = wanted_groups;
 }
 
 /* ---- mappings ---- */
@@ -109,7 +111,8 @@ static void for_each_line(const char *path, void (*visit)(const char *line, unsi
 
 void proc_sample_maps(unsigned at)
 {
-	for_each_line("/proc/self/maps", emit_map, at);
+	if (groups & LT_GROUP_maps)
+		for_each_line("/proc/self/maps", emit_map, at);
 }
 
 /* ---- folders of numbers: descriptors and threads ---- */
@@ -170,7 +173,8 @@ static void emit_fd(uint64_t fd, unsigned at)
 
 void proc_sample_fds(unsigned at)
 {
-	for_each_number("/proc/self/fd", emit_fd, at);
+	if (groups & LT_GROUP_files)
+		for_each_number("/proc/self/fd", emit_fd, at);
 }
 
 static void look_for_io_uring(uint64_t fd, unsigned argument)
@@ -188,7 +192,8 @@ static void look_for_io_uring(uint64_t fd, unsigned argument)
 
 void proc_sample_io_uring(void)
 {
-	for_each_number("/proc/self/fd", look_for_io_uring, 0);
+	if (groups & LT_GROUP_files)
+		for_each_number("/proc/self/fd", look_for_io_uring, 0);
 }
 
 /* ---- threads ---- */
@@ -320,7 +325,8 @@ static void emit_thread(uint64_t tid, unsigned writer_tid)
 
 void proc_sample_threads(int writer_tid)
 {
-	for_each_number("/proc/self/task", emit_thread, (unsigned)writer_tid);
+	if (groups & LT_GROUP_threads)
+		for_each_number("/proc/self/task", emit_thread, (unsigned)writer_tid);
 }
 
 /* ---- the process ---- */

@@ -8,8 +8,11 @@
 
 #include "llmtrace/pool.h"
 
-/* The writer's ring, in which the events here are recorded. Set before anything else here is called. */
-void proc_samples_init(struct lt_ring *ring);
+/*
+ * The writer's ring, in which the events here are recorded, and the groups (enum lt_group bits) that are wanted. Set before anything
+ * else here is called.
+ */
+void proc_samples_init(struct lt_ring *ring, uint32_t groups);
 
 /* at: LT_seen_at_... */
 void proc_sample_maps(unsigned at);

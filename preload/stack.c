@@ -102,9 +102,9 @@ static const char *open_walker(void)
 	flush_cache = (void (*)(void *, uintptr_t, uintptr_t))real_dlsym(library, "_Ux86_64_flush_cache");
 	if (!found)
 		return "caller only: libunwind.so.8 has no unw_backtrace";
+	own_code = range_of((uintptr_t)found);	/* known before its first call, which makes a pipe */
 	if (set_policy && local_space)
 		set_policy(*local_space, 2);	/* UNW_CACHE_PER_THREAD: no lock between threads */
-	own_code = range_of((uintptr_t)found);
 	__atomic_store_n(&walk, found, __ATOMIC_RELEASE);
 	return "libunwind";
 }

@@ -461,7 +461,7 @@ static bool make_own_ring(void)
 	if (!own_ring)
 		return false;
 	own_ring->stream = 1;
-	proc_samples_init(own_ring);
+	proc_samples_init(own_ring, pool_header->groups);
 	payload = sys_memory(ENCODE_PAYLOAD_MAX);
 	return payload && encode_init(&clock_map) && definitions_init();
 }

@@ -8,6 +8,7 @@
  *   arch_has_steady_ticks()  whether the counter runs at one rate, in all states, on all CPUs
  *   arch_local_add()    adds to a word of this thread and returns the old value, in one instruction:
  *                       atomic against signal handlers of the thread, not against other threads
+ *   arch_jump_target()  the stack pointer that longjmp will set from a jmp_buf
  *   arch_pause()        hint inside spin loops
  *   ARCH_ELF_MACHINE    e_machine
  *   boot.S              lt_boot_<name>: resolves all real functions, then jumps to real_<name>

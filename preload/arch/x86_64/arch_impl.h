@@ -4,6 +4,7 @@
 #define LLMTRACE_ARCH_IMPL_H
 
 #include <cpuid.h>
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +41,18 @@ static inline uint64_t arch_local_add(uint64_t *word, uint64_t value)
 {
 	__asm__ volatile("xaddq %0, %1" : "+r"(value), "+m"(*word) : : "memory", "cc");
 	return value;
+}
+
+/*
+ * The stack pointer that longjmp will set. glibc keeps it in word 6 of the buffer, mangled: exclusive-or with the word at fs:0x30,
+ * then rotated left by 17 (sysdeps/x86_64: PTR_MANGLE).
+ */
+static inline uintptr_t arch_jump_target(const struct __jmp_buf_tag *buffer)
+{
+	uintptr_t target = (uintptr_t)buffer->__jmpbuf[6];
+
+	__asm__("rorq $17, %0\n\txorq %%fs:0x30, %0" : "+r"(target) : : "cc");
+	return target;
 }
 
 static inline void arch_pause(void)
