@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fallback_<name>: what real_<name> points to where the C library lacks an optional function of hooks.def.
- * A program that calls one got it from somewhere: each does the work by an older function or by the system call,
- * with errno as the real one sets it, and fails with ENOSYS only where the kernel lacks it too.
+ * fallback_<name>: what real_<name> points to where the C library lacks an optional function of
+ * hooks.def. A program that calls one got it from somewhere: each does the work by an older
+ * function or by the system call, with errno as the real one sets it, and fails with ENOSYS only
+ * where the kernel lacks it too.
  */
 #ifndef LLMTRACE_FALLBACKS_H
 #define LLMTRACE_FALLBACKS_H

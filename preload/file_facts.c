@@ -26,11 +26,14 @@ uint32_t file_path_of(int fd, const char *fallback)
 	return intern_text(path, (size_t)length);
 }
 
-/* Whether a failed call must have read its path: other errors may come before the kernel looks at it. */
+/*
+ * Whether a failed call must have read its path: other errors may come before the kernel looks at
+ * it.
+ */
 static bool is_about_path(int error)
 {
-	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EEXIST || error == EISDIR ||
-	       error == ELOOP || error == ENAMETOOLONG;
+	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EEXIST ||
+	       error == EISDIR || error == ELOOP || error == ENAMETOOLONG;
 }
 
 uint32_t file_path_given(const char *path, int error)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What hooks on timed calls share: the stamp before the real call, and the faults inside it. Any thread, signal
- * handlers; nothing here changes errno.
+ * What hooks on timed calls share: the stamp before the real call, and the faults inside it. Any
+ * thread, signal handlers; nothing here changes errno.
  *
- * A begin of 0 says that the group was off when the call began: such a call is not recorded, even if recording
- * starts while it runs.
+ * A begin of 0 says that the group was off when the call began: such a call is not recorded, even
+ * if recording starts while it runs.
  */
 #ifndef LLMTRACE_HOOK_CALL_H
 #define LLMTRACE_HOOK_CALL_H
@@ -14,15 +14,18 @@
 #include "hook.h"
 
 /*
- * Set while this thread may be the child of its own vfork, which shares all memory with the parent: the
- * parent's thread stands still until the child is gone. See process_is_vfork_child.
+ * Set while this thread may be the child of its own vfork, which shares all memory with the parent:
+ * the parent's thread stands still until the child is gone. See process_is_vfork_child.
  */
 extern __thread bool process_has_vforked __attribute__((tls_model("initial-exec")));
 
 /* Asks the kernel, and clears the mark when this is the parent again. */
 bool process_ask_vfork_child(void);
 
-/* Whether this is the child of a vfork: its descriptors and its end are not those of the traced process. */
+/*
+ * Whether this is the child of a vfork: its descriptors and its end are not those of the traced
+ * process.
+ */
 static inline bool process_is_vfork_child(void)
 {
 	return LT_UNLIKELY(process_has_vforked) && process_ask_vfork_child();
@@ -63,7 +66,8 @@ static inline struct hook_faults call_faults_since(bool is_measured, struct hook
 {
 	struct hook_faults now = call_faults(is_measured);
 
-	return (struct hook_faults){ now.minor_count - before.minor_count, now.major_count - before.major_count };
+	return (struct hook_faults){ now.minor_count - before.minor_count,
+				     now.major_count - before.major_count };
 }
 
 /* errno of the call that the scope was entered after: 0 unless it failed. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on exec in all its forms. Any thread, signal handlers, children of fork and vfork (where nothing is done). What is recorded
- * is written out first, since the rings are gone when the call works; when it fails, recording just goes on.
+ * Hooks on exec in all its forms. Any thread, signal handlers, children of fork and vfork (where
+ * nothing is done). What is recorded is written out first, since the rings are gone when the call
+ * works; when it fails, recording just goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,9 @@ extern char **environ;
 /* @return whether the call is recorded. */
 static bool before_exec(const void *caller, const char *path)
 {
-	const struct process_call call = { .name = LT_process_call_exec, .path = path, .path_error = EINVAL };
+	const struct process_call call = { .name = LT_process_call_exec,
+					   .path = path,
+					   .path_error = EINVAL };
 	struct hook_scope scope;
 	int saved = errno;
 
@@ -41,8 +44,10 @@ static bool before_exec(const void *caller, const char *path)
 
 static void after_exec(const void *caller, const char *path, bool is_recorded)
 {
-	const struct process_call call = { .name = LT_process_call_exec_failed, .path = path,
-					   .path_error = errno, .result = -(int64_t)errno };
+	const struct process_call call = { .name = LT_process_call_exec_failed,
+					   .path = path,
+					   .path_error = errno,
+					   .result = -(int64_t)errno };
 
 	if (!is_recorded)
 		return;
@@ -86,7 +91,8 @@ LT_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 	return result;
 }
 
-LT_EXPORT int execveat(int dir_fd, const char *path, char *const argv[], char *const envp[], int flags)
+LT_EXPORT int execveat(int dir_fd, const char *path, char *const argv[], char *const envp[],
+		       int flags)
 {
 	bool is_recorded = before_exec(HOOK_CALLER(), path);
 	int result = real_execveat(dir_fd, path, argv, envp, flags);
@@ -126,17 +132,20 @@ static void collect_arguments(char **argv, size_t count, const char *first, va_l
 		argv[i] = va_arg(*arguments, char *);
 }
 
-/* The list is walked twice: the array lies on the stack, as in a child of vfork nothing else may be used. */
-#define COLLECT(argv, first, arguments)                                                    \
-	do {                                                                                \
-		va_list counted_;                                                           \
-		size_t count_;                                                              \
-                                                                                            \
-		va_copy(counted_, arguments);                                               \
-		count_ = count_arguments(first, counted_);                                  \
-		va_end(counted_);                                                           \
-		argv = __builtin_alloca((count_ + 1) * sizeof(*argv));                      \
-		collect_arguments(argv, count_, first, &arguments);                         \
+/*
+ * The list is walked twice: the array lies on the stack, as in a child of vfork nothing else may be
+ * used.
+ */
+#define COLLECT(argv, first, arguments)                                                            \
+	do {                                                                                       \
+		va_list counted_;                                                                  \
+		size_t count_;                                                                     \
+                                                                                                   \
+		va_copy(counted_, arguments);                                                      \
+		count_ = count_arguments(first, counted_);                                         \
+		va_end(counted_);                                                                  \
+		argv = __builtin_alloca((count_ + 1) * sizeof(*argv));                             \
+		collect_arguments(argv, count_, first, &arguments);                                \
 	} while (0)
 
 LT_EXPORT int execl(const char *path, const char *argument, ...)

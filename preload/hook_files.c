@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on descriptors: opened, closed, duplicated. Any thread, signal handlers, children of vfork (where nothing is
- * recorded). The names of new descriptors are asked from the kernel by system calls of our own, after the
- * real call. The shim's own descriptors (own_fds.h) do not exist for the target: closing one answers EBADF,
- * closing a range leaves it out, and dup2 onto its number moves it away first.
+ * Hooks on descriptors: opened, closed, duplicated. Any thread, signal handlers, children of vfork
+ * (where nothing is recorded). The names of new descriptors are asked from the kernel by system
+ * calls of our own, after the real call. The shim's own descriptors (own_fds.h) do not exist for
+ * the target: closing one answers EBADF, closing a range leaves it out, and dup2 onto its number
+ * moves it away first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,8 @@
 #endif
 
 /* path NULL: ask the kernel. */
-static void record_open(const void *caller, unsigned call, const char *path, int flags, int fd, uint64_t begin)
+static void record_open(const void *caller, unsigned call, const char *path, int flags, int fd,
+			uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	struct hook_scope scope;
@@ -43,15 +45,15 @@ static void record_open(const void *caller, unsigned call, const char *path, int
 }
 
 /* The mode is there only when the flags make a file. */
-#define OPEN_MODE(flags, mode)                                                                \
-	do {                                                                                   \
-		if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE) {                 \
-			va_list arguments;                                                     \
-                                                                                               \
-			va_start(arguments, flags);                                            \
-			mode = va_arg(arguments, mode_t);                                      \
-			va_end(arguments);                                                     \
-		}                                                                              \
+#define OPEN_MODE(flags, mode)                                                                     \
+	do {                                                                                       \
+		if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE) {                     \
+			va_list arguments;                                                         \
+                                                                                                   \
+			va_start(arguments, flags);                                                \
+			mode = va_arg(arguments, mode_t);                                          \
+			va_end(arguments);                                                         \
+		}                                                                                  \
 	} while (0)
 
 LT_EXPORT int open(const char *path, int flags, ...)
@@ -147,7 +149,8 @@ LT_EXPORT int creat(const char *path, mode_t mode)
 	uint64_t begin = call_begin_files();
 	int fd = real_creat(path, mode);
 
-	record_open(HOOK_CALLER(), LT_open_call_creat, path, O_CREAT | O_WRONLY | O_TRUNC, fd, begin);
+	record_open(HOOK_CALLER(), LT_open_call_creat, path, O_CREAT | O_WRONLY | O_TRUNC, fd,
+		    begin);
 	return fd;
 }
 
@@ -156,7 +159,8 @@ LT_EXPORT int creat64(const char *path, mode_t mode)
 	uint64_t begin = call_begin_files();
 	int fd = real_creat64(path, mode);
 
-	record_open(HOOK_CALLER(), LT_open_call_creat64, path, O_CREAT | O_WRONLY | O_TRUNC, fd, begin);
+	record_open(HOOK_CALLER(), LT_open_call_creat64, path, O_CREAT | O_WRONLY | O_TRUNC, fd,
+		    begin);
 	return fd;
 }
 
@@ -175,11 +179,13 @@ LT_EXPORT int memfd_create(const char *name, unsigned int flags)
 	uint64_t begin = call_begin_files();
 	int fd = real_memfd_create(name, flags);
 
-	record_open(HOOK_CALLER(), LT_open_call_memfd_create, fd >= 0 ? NULL : name, O_RDWR, fd, begin);
+	record_open(HOOK_CALLER(), LT_open_call_memfd_create, fd >= 0 ? NULL : name, O_RDWR, fd,
+		    begin);
 	return fd;
 }
 
-static void record_close(const void *caller, unsigned call, int first, int last, bool has_failed, uint64_t begin)
+static void record_close(const void *caller, unsigned call, int first, int last, bool has_failed,
+			 uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	struct hook_scope scope;
@@ -248,11 +254,13 @@ LT_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 	if (begin)
 		io_runs_break_range(first, last, HOOK_CALLER());
 	result = close_pieces(first, last, flags);
-	record_close(HOOK_CALLER(), LT_close_call_close_range, clamped(first), clamped(last), result < 0, begin);
+	record_close(HOOK_CALLER(), LT_close_call_close_range, clamped(first), clamped(last),
+		     result < 0, begin);
 	return result;
 }
 
-/* close_range may be missing in the kernel; closefrom then walks through /proc, up to the end only. */
+/* close_range may be missing in the kernel; closefrom then walks through /proc, up to the end only.
+ */
 static void close_up_to(unsigned first, unsigned last)
 {
 	if (real_close_range(first, last, 0) >= 0)
@@ -277,7 +285,8 @@ LT_EXPORT void closefrom(int first)
 	}
 	errno = saved;
 	real_closefrom((int)from);
-	record_close(HOOK_CALLER(), LT_close_call_closefrom, first < 0 ? 0 : first, INT32_MAX, false, begin);
+	record_close(HOOK_CALLER(), LT_close_call_closefrom, first < 0 ? 0 : first, INT32_MAX,
+		     false, begin);
 }
 
 static void record_dup(const void *caller, unsigned call, int old_fd, int new_fd, bool is_recorded)
@@ -301,7 +310,10 @@ LT_EXPORT int dup(int fd)
 	return new_fd;
 }
 
-/* Before dup2 and dup3: makes room at the number, whatever lies there. @return false: it is ours and cannot move. */
+/*
+ * Before dup2 and dup3: makes room at the number, whatever lies there. @return false: it is ours
+ * and cannot move.
+ */
 static bool make_room(int fd, int new_fd, bool is_recorded, const void *caller)
 {
 	if (fd != new_fd && is_protected(new_fd) && !own_fd_yield(new_fd)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hook on dlclose: what is about to go must be known before, and caches of its code must be dropped after. Any
- * thread, outside signal handlers. dlopen is never hooked: the loader searches by the module of its caller.
+ * The hook on dlclose: what is about to go must be known before, and caches of its code must be
+ * dropped after. Any thread, outside signal handlers. dlopen is never hooked: the loader searches
+ * by the module of its caller.
  */
 #include <dlfcn.h>
 
@@ -12,7 +13,8 @@
 #include "process_call.h"
 #include "real.h"
 
-/* As work of our own: a signal handler that forks meanwhile must not wait for the list of modules. */
+/* As work of our own: a signal handler that forks meanwhile must not wait for the list of modules.
+ */
 static void run_own(void (*work)(void))
 {
 	struct hook_scope *outer = hook_own_begin();

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on mappings: made, released, moved, protected, advised, locked; the program break. Any thread, signal
- * handlers. The target's pages are never touched.
+ * Hooks on mappings: made, released, moved, protected, advised, locked; the program break. Any
+ * thread, signal handlers. The target's pages are never touched.
  *
- * A release is stamped before the real call, since another thread may get the range at once, and recorded after
- * it, with its duration and result. mremap does both: it releases when it begins and acquires when it ends.
- * Calls inside the C library (malloc, thread stacks, the loader) do not pass here.
+ * A release is stamped before the real call, since another thread may get the range at once, and
+ * recorded after it, with its duration and result. mremap does both: it releases when it begins and
+ * acquires when it ends. Calls inside the C library (malloc, thread stacks, the loader) do not pass
+ * here.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -23,8 +24,8 @@ struct map_request {
 	int fd;
 };
 
-static void record_map(const void *caller, unsigned call, const struct map_request *request, const void *addr,
-		       uint64_t begin, struct hook_faults before)
+static void record_map(const void *caller, unsigned call, const struct map_request *request,
+		       const void *addr, uint64_t begin, struct hook_faults before)
 {
 	uint64_t end = call_end(begin);
 	bool has_failed = addr == MAP_FAILED;
@@ -35,10 +36,11 @@ static void record_map(const void *caller, unsigned call, const struct map_reque
 		return;
 	inside = call_faults_since(request->flags & (MAP_POPULATE | MAP_LOCKED), before);
 	HOOK_EMIT(&scope, map, call, end, hook_stack(&scope),
-		  event->addr = has_failed ? 0 : (uintptr_t)addr; event->length_bytes = request->length;
-		  event->offset_bytes = request->offset; event->duration_ns = end - begin;
-		  event->fd = request->fd; event->prot = (uint32_t)request->prot;
-		  event->flags = (uint32_t)request->flags; event->error = call_error(&scope, has_failed);
+		  event->addr = has_failed ? 0 : (uintptr_t)addr;
+		  event->length_bytes = request->length; event->offset_bytes = request->offset;
+		  event->duration_ns = end - begin; event->fd = request->fd;
+		  event->prot = (uint32_t)request->prot; event->flags = (uint32_t)request->flags;
+		  event->error = call_error(&scope, has_failed);
 		  event->minor_fault_count = inside.minor_count;
 		  event->major_fault_count = inside.major_count);
 	hook_leave(&scope);
@@ -74,7 +76,8 @@ LT_EXPORT int munmap(void *addr, size_t length)
 	struct hook_scope scope;
 
 	if (begin && hook_enter(&scope, LT_GROUP_maps, HOOK_CALLER())) {
-		HOOK_EMIT(&scope, unmap, 0, begin, hook_stack(&scope), event->addr = (uintptr_t)addr;
+		HOOK_EMIT(&scope, unmap, 0, begin, hook_stack(&scope),
+			  event->addr = (uintptr_t)addr;
 			  event->length_bytes = length; event->duration_ns = end - begin;
 			  event->error = call_error(&scope, result < 0); event->reserved = 0);
 		hook_leave(&scope);
@@ -88,12 +91,14 @@ static void record_remap_begin(const void *caller, const void *addr, size_t leng
 
 	if (!hook_enter(&scope, LT_GROUP_maps, caller))
 		return;
-	HOOK_EMIT(&scope, remap_begin, 0, clock_now(), hook_stack(&scope), event->addr = (uintptr_t)addr;
+	HOOK_EMIT(&scope, remap_begin, 0, clock_now(), hook_stack(&scope),
+		  event->addr = (uintptr_t)addr;
 		  event->length_bytes = length);
 	hook_leave(&scope);
 }
 
-static void record_remap_end(const void *caller, const void *addr, size_t length, int flags, uint64_t begin)
+static void record_remap_end(const void *caller, const void *addr, size_t length, int flags,
+			     uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	bool has_failed = addr == MAP_FAILED;
@@ -102,9 +107,9 @@ static void record_remap_end(const void *caller, const void *addr, size_t length
 	if (!begin || !hook_enter(&scope, LT_GROUP_maps, caller))
 		return;
 	HOOK_EMIT(&scope, remap_end, 0, end, hook_stack(&scope),
-		  event->addr = has_failed ? 0 : (uintptr_t)addr; event->length_bytes = length;
-		  event->duration_ns = end - begin; event->flags = (uint32_t)flags;
-		  event->error = call_error(&scope, has_failed));
+		  event->addr = has_failed ? 0 : (uintptr_t)addr;
+		  event->length_bytes = length; event->duration_ns = end - begin;
+		  event->flags = (uint32_t)flags; event->error = call_error(&scope, has_failed));
 	hook_leave(&scope);
 }
 
@@ -119,7 +124,8 @@ LT_EXPORT void *mremap(void *addr, size_t old_length, size_t new_length, int fla
 		record_remap_begin(HOOK_CALLER(), addr, old_length);
 	if (flags & has_target) {
 		va_start(arguments, flags);
-		result = real_mremap(addr, old_length, new_length, flags, va_arg(arguments, void *));
+		result =
+			real_mremap(addr, old_length, new_length, flags, va_arg(arguments, void *));
 		va_end(arguments);
 	} else {
 		result = real_mremap(addr, old_length, new_length, flags);
@@ -136,9 +142,11 @@ LT_EXPORT int mprotect(void *addr, size_t length, int prot)
 	struct hook_scope scope;
 
 	if (begin && hook_enter(&scope, LT_GROUP_maps, HOOK_CALLER())) {
-		HOOK_EMIT(&scope, protect, 0, end, hook_stack(&scope), event->addr = (uintptr_t)addr;
+		HOOK_EMIT(&scope, protect, 0, end, hook_stack(&scope),
+			  event->addr = (uintptr_t)addr;
 			  event->length_bytes = length; event->duration_ns = end - begin;
-			  event->prot = (uint32_t)prot; event->error = call_error(&scope, result < 0));
+			  event->prot = (uint32_t)prot;
+			  event->error = call_error(&scope, result < 0));
 		hook_leave(&scope);
 	}
 	return result;
@@ -147,7 +155,7 @@ LT_EXPORT int mprotect(void *addr, size_t length, int prot)
 /* A call of event advise that runs. */
 struct advise_call {
 	uint64_t begin;
-	bool has_faults;		/* the faults inside are measured */
+	bool has_faults; /* the faults inside are measured */
 	struct hook_faults before;
 };
 
@@ -161,8 +169,8 @@ static struct advise_call advise_begin(bool has_faults)
 }
 
 /* error: an error number, or -1: the call has set errno. */
-static void record_advise(const void *caller, unsigned name, const struct advise_call *call, const void *addr,
-			  size_t length, int advice, int error)
+static void record_advise(const void *caller, unsigned name, const struct advise_call *call,
+			  const void *addr, size_t length, int advice, int error)
 {
 	uint64_t end = call_end(call->begin);
 	struct hook_faults inside;
@@ -194,7 +202,8 @@ LT_EXPORT int posix_madvise(void *addr, size_t length, int advice)
 	struct advise_call call = advise_begin(true);
 	int error = real_posix_madvise(addr, length, advice);
 
-	record_advise(HOOK_CALLER(), LT_advise_call_posix_madvise, &call, addr, length, advice, error);
+	record_advise(HOOK_CALLER(), LT_advise_call_posix_madvise, &call, addr, length, advice,
+		      error);
 	return error;
 }
 
@@ -212,7 +221,8 @@ LT_EXPORT int mlock2(const void *addr, size_t length, unsigned int flags)
 	struct advise_call call = advise_begin(true);
 	int result = real_mlock2(addr, length, flags);
 
-	record_advise(HOOK_CALLER(), LT_advise_call_mlock2, &call, addr, length, (int)flags, result);
+	record_advise(HOOK_CALLER(), LT_advise_call_mlock2, &call, addr, length, (int)flags,
+		      result);
 	return result;
 }
 
@@ -252,14 +262,16 @@ LT_EXPORT int msync(void *addr, size_t length, int flags)
 	return result;
 }
 
-static void record_brk(const void *caller, unsigned call, int64_t argument, uintptr_t result, bool has_failed)
+static void record_brk(const void *caller, unsigned call, int64_t argument, uintptr_t result,
+		       bool has_failed)
 {
 	struct hook_scope scope;
 
 	if (!hook_enter(&scope, LT_GROUP_maps, caller))
 		return;
 	HOOK_EMIT(&scope, brk, call, clock_after(), hook_stack(&scope), event->argument = argument;
-		  event->result = result; event->error = call_error(&scope, has_failed); event->reserved = 0);
+		  event->result = result; event->error = call_error(&scope, has_failed);
+		  event->reserved = 0);
 	hook_leave(&scope);
 }
 
@@ -267,8 +279,8 @@ LT_EXPORT int brk(void *addr)
 {
 	int result = real_brk(addr);
 
-	record_brk(HOOK_CALLER(), LT_brk_call_brk, (int64_t)(intptr_t)addr, (uintptr_t)(intptr_t)result,
-		   result < 0);
+	record_brk(HOOK_CALLER(), LT_brk_call_brk, (int64_t)(intptr_t)addr,
+		   (uintptr_t)(intptr_t)result, result < 0);
 	return result;
 }
 
@@ -276,6 +288,7 @@ LT_EXPORT void *sbrk(intptr_t increment)
 {
 	void *result = real_sbrk(increment);
 
-	record_brk(HOOK_CALLER(), LT_brk_call_sbrk, increment, (uintptr_t)result, (intptr_t)result == -1);
+	record_brk(HOOK_CALLER(), LT_brk_call_sbrk, increment, (uintptr_t)result,
+		   (intptr_t)result == -1);
 	return result;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The function behind the marks of llmtrace/mark.h. Entered by the target's threads, which call it by intention: bad input is
- * left out without a word.
+ * The function behind the marks of llmtrace/mark.h. Entered by the target's threads, which call it
+ * by intention: bad input is left out without a word.
  */
 #include "hook.h"
 #include "io_runs.h"
@@ -24,7 +24,8 @@ LT_EXPORT void llmtrace_mark(int kind, const char *name, int64_t value)
 	/* runs of small calls end at the borders of phases, so that each belongs to one */
 	if (kind <= LT_mark_kind_end)
 		io_runs_end_all(&scope);
-	HOOK_EMIT(&scope, mark, (unsigned)kind, clock_now(), hook_stack(&scope), event->value = value;
+	HOOK_EMIT(&scope, mark, (unsigned)kind, clock_now(), hook_stack(&scope),
+		  event->value = value;
 		  event->name = text; event->reserved = 0);
 	hook_leave(&scope);
 }

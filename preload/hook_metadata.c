@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on stat and its kin. Any thread, signal handlers, children of vfork. The path is kept as the target gave it, and
- * looked at only when the kernel could read it.
+ * Hooks on stat and its kin. Any thread, signal handlers, children of vfork. The path is kept as
+ * the target gave it, and looked at only when the kernel could read it.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@
 #include "real.h"
 
 /* fd: -1 when a path was given; path: NULL when a descriptor was. */
-static void record_metadata(const void *caller, unsigned call, int fd, const char *path, int result, uint64_t begin)
+static void record_metadata(const void *caller, unsigned call, int fd, const char *path, int result,
+			    uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	struct hook_scope scope;
@@ -28,12 +29,12 @@ static void record_metadata(const void *caller, unsigned call, int fd, const cha
 }
 
 /*
- * For calls on a path below a directory: AT_EMPTY_PATH with no path asks for the descriptor itself. noipa: headers
- * promise that path is not NULL, newer kernels accept it.
+ * For calls on a path below a directory: AT_EMPTY_PATH with no path asks for the descriptor itself.
+ * noipa: headers promise that path is not NULL, newer kernels accept it.
  */
-__attribute__((noipa))
-static void record_at(const void *caller, unsigned call, int dir_fd, const char *path, int flags, int result,
-		      uint64_t begin)
+__attribute__((noipa)) static void record_at(const void *caller, unsigned call, int dir_fd,
+					     const char *path, int flags, int result,
+					     uint64_t begin)
 {
 	if (result == 0 && flags & AT_EMPTY_PATH && (!path || !path[0]))
 		record_metadata(caller, call, dir_fd, NULL, result, begin);
@@ -167,7 +168,8 @@ LT_EXPORT int fstatat64(int dir_fd, const char *path, struct stat64 *ret_stat, i
 	return result;
 }
 
-LT_EXPORT int __fxstatat(int version, int dir_fd, const char *path, struct stat *ret_stat, int flags)
+LT_EXPORT int __fxstatat(int version, int dir_fd, const char *path, struct stat *ret_stat,
+			 int flags)
 {
 	uint64_t begin = call_begin_files();
 	int result = real___fxstatat(version, dir_fd, path, ret_stat, flags);
@@ -176,7 +178,8 @@ LT_EXPORT int __fxstatat(int version, int dir_fd, const char *path, struct stat 
 	return result;
 }
 
-LT_EXPORT int __fxstatat64(int version, int dir_fd, const char *path, struct stat64 *ret_stat, int flags)
+LT_EXPORT int __fxstatat64(int version, int dir_fd, const char *path, struct stat64 *ret_stat,
+			   int flags)
 {
 	uint64_t begin = call_begin_files();
 	int result = real___fxstatat64(version, dir_fd, path, ret_stat, flags);
@@ -185,7 +188,8 @@ LT_EXPORT int __fxstatat64(int version, int dir_fd, const char *path, struct sta
 	return result;
 }
 
-LT_EXPORT int statx(int dir_fd, const char *path, int flags, unsigned int mask, struct statx *ret_stat)
+LT_EXPORT int statx(int dir_fd, const char *path, int flags, unsigned int mask,
+		    struct statx *ret_stat)
 {
 	uint64_t begin = call_begin_files();
 	int result = real_statx(dir_fd, path, flags, mask, ret_stat);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Engine functions that mark phases (phase_calls.def). Entered from thunk.S by any thread of the target, before and after each
- * call; prototypes are not known here: structs by value change between versions of the engine.
+ * Engine functions that mark phases (phase_calls.def). Entered from thunk.S by any thread of the
+ * target, before and after each call; prototypes are not known here: structs by value change
+ * between versions of the engine.
  *
- * Calls reach us through the PLT by the exported names, or by addresses that dlsym gave out: python's ctypes and node
- * load the engine where no global look-up finds it. For each address that dlsym found there is an entry point of its
- * own, so that such a call always goes to the very function that was asked for.
+ * Calls reach us through the PLT by the exported names, or by addresses that dlsym gave out:
+ * python's ctypes and node load the engine where no global look-up finds it. For each address that
+ * dlsym found there is an entry point of its own, so that such a call always goes to the very
+ * function that was asked for.
  */
 #include "phases.h"
 
@@ -32,8 +34,8 @@ enum { RESULT_word, RESULT_int32 };
 
 struct phase_row {
 	const char *name;
-	void *entry;		/* exported */
-	uint8_t call;		/* LT_phase_call_ value */
+	void *entry;  /* exported */
+	uint8_t call; /* LT_phase_call_ value */
 	uint8_t tokens;
 	uint8_t result;
 };
@@ -43,7 +45,7 @@ struct phase_row {
 #undef LT_PHASE_CALL
 
 static const struct phase_row phases[] = {
-#define LT_PHASE_CALL(name, tokens, result) \
+#define LT_PHASE_CALL(name, tokens, result)                                                        \
 	{ #name, (void *)name, LT_phase_call_##name, TOKENS_##tokens, RESULT_##result },
 #include "phase_calls.def"
 #undef LT_PHASE_CALL
@@ -54,23 +56,29 @@ static const struct phase_row phases[] = {
 #define PAGE_BYTES 4096u
 
 /* ---- entry points that dlsym has given out: address | phase << 56; never taken back ---- */
-#define SLOT_COUNT 32u		/* as in thunk.S */
+#define SLOT_COUNT 32u /* as in thunk.S */
 #define SLOT_ENTRY_BYTES 16u
+#define SLOT_PHASE_SHIFT 56
+#define SLOT_ADDR_MASK 0x00ffffffffffffffu
 
 extern const uint8_t lt_phase_slots[] __attribute__((visibility("hidden")));
 
 static uint64_t slots[SLOT_COUNT];
 
-/* Every thread walks in the same order, so the same function gets the same entry. @return NULL when all are taken. */
+/*
+ * Every thread walks in the same order, so the same function gets the same entry. @return NULL when
+ * all are taken.
+ */
 static void *slot_entry(unsigned phase, const void *real)
 {
-	uint64_t wanted = (uintptr_t)real | (uint64_t)phase << 56;
+	uint64_t wanted = (uintptr_t)real | (uint64_t)phase << SLOT_PHASE_SHIFT;
 
 	for (unsigned i = 0; i < SLOT_COUNT; i++) {
 		uint64_t found = 0;
 
 		if (__atomic_compare_exchange_n(&slots[i], &found, wanted, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE) || found == wanted)
+						__ATOMIC_ACQUIRE) ||
+		    found == wanted)
 			return (void *)(uintptr_t)&lt_phase_slots[i * SLOT_ENTRY_BYTES];
 	}
 	return NULL;
@@ -87,7 +95,7 @@ struct call_site {
 };
 
 static struct call_site sites[SITE_COUNT];
-static uint32_t sites_version;	/* odd while somebody writes; who finds it odd does without */
+static uint32_t sites_version; /* odd while somebody writes; who finds it odd does without */
 
 static void *find_site(unsigned phase, const void *caller)
 {
@@ -107,8 +115,8 @@ static bool begin_change(uint32_t *ret_version)
 {
 	*ret_version = __atomic_load_n(&sites_version, __ATOMIC_RELAXED);
 	return !(*ret_version & 1) &&
-	       __atomic_compare_exchange_n(&sites_version, ret_version, *ret_version + 1, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
+	       __atomic_compare_exchange_n(&sites_version, ret_version, *ret_version + 1, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 static void end_change(uint32_t version)
@@ -136,7 +144,10 @@ void phases_forget_modules(void)
 	uint32_t version;
 	unsigned tries = 0;
 
-	/* in a child that was forked during a change the version stays odd: then nothing is found here any more */
+	/*
+	 * in a child that was forked during a change the version stays odd: then nothing is found
+	 * here any more
+	 */
 	while (!begin_change(&version)) {
 		if (++tries == CHANGE_TRIES)
 			return;
@@ -146,7 +157,10 @@ void phases_forget_modules(void)
 	end_change(version);
 }
 
-/* The function that a call through the PLT of caller's module would have reached; NULL when there is none. */
+/*
+ * The function that a call through the PLT of caller's module would have reached; NULL when there
+ * is none.
+ */
 static void *find_real(unsigned phase, const void *caller)
 {
 	void *real = find_site(phase, caller);
@@ -180,9 +194,10 @@ __attribute__((noreturn)) static void give_up(const char *name)
 	__builtin_unreachable();
 }
 
-/* ---- calls of this thread that are recorded and have not returned: stack address << 8 | phase + 1; outermost first ---- */
+/* ---- recorded calls of this thread that have not returned, outermost first ---- */
 #define DEPTH_MAX 3u
 
+/* stack address << 8 | phase + 1; 0: none */
 static __thread uint64_t active[DEPTH_MAX] __attribute__((tls_model("initial-exec")));
 
 static void record_end(unsigned phase, int64_t result)
@@ -237,7 +252,10 @@ static void begin_call(unsigned phase, const void *caller, uintptr_t place, int6
 		active[depth] = place << 8 | (phase + 1);
 }
 
-/* Reads the first word of a page by a system call that changes nothing, since 64 is no way to change a mask. */
+/*
+ * Reads the first word of a page by a system call that changes nothing, since 64 is no way to
+ * change a mask.
+ */
 static bool is_readable(uintptr_t page)
 {
 	return SYS_CALL(rt_sigprocmask, 64, page, NULL, 8, 0, 0) != -EFAULT;
@@ -262,20 +280,26 @@ struct phase_target {
 
 struct phase_target lt_phase_enter(uint32_t entry, const void *caller, const void *stack)
 	__attribute__((visibility("hidden")));
-void lt_phase_exit(uint32_t entry, uint64_t result, const void *stack) __attribute__((visibility("hidden")));
+void lt_phase_exit(uint32_t entry, uint64_t result, const void *stack)
+	__attribute__((visibility("hidden")));
+
+static uint64_t slot_word(uint32_t entry)
+{
+	return __atomic_load_n(&slots[entry - PHASE_COUNT], __ATOMIC_ACQUIRE);
+}
 
 static unsigned entry_phase(uint32_t entry)
 {
 	if (entry < PHASE_COUNT)
 		return entry;
-	return (unsigned)(__atomic_load_n(&slots[entry - PHASE_COUNT], __ATOMIC_ACQUIRE) >> 56);
+	return (unsigned)(slot_word(entry) >> SLOT_PHASE_SHIFT);
 }
 
 static void *entry_real(uint32_t entry, const void *caller)
 {
 	if (entry < PHASE_COUNT)
 		return find_real(entry, caller);
-	return (void *)(uintptr_t)(__atomic_load_n(&slots[entry - PHASE_COUNT], __ATOMIC_ACQUIRE) << 8 >> 8);
+	return (void *)(uintptr_t)(slot_word(entry) & SLOT_ADDR_MASK);
 }
 
 struct phase_target lt_phase_enter(uint32_t entry, const void *caller, const void *stack)
@@ -312,7 +336,7 @@ void lt_phase_exit(uint32_t entry, uint64_t result, const void *stack)
 
 /* ---- dlsym ---- */
 struct dlsym_answer {
-	uint64_t is_answered;	/* 0: thunk.S goes on to the real dlsym, as the caller itself */
+	uint64_t is_answered; /* 0: thunk.S goes on to the real dlsym, as the caller itself */
 	void *addr;
 };
 
@@ -332,12 +356,13 @@ static unsigned phase_of_name(const char *name)
 }
 
 /*
- * Look-ups in the global scope find our own entry first: the answer is right if there is a function behind it. When
- * there is none, the look-up behind us leaves the loader's message for dlerror.
+ * Look-ups in the global scope find our own entry first: the answer is right if there is a function
+ * behind it. When there is none, the look-up behind us leaves the loader's message for dlerror.
  */
 static void *answer_global(unsigned phase, const void *caller)
 {
-	return find_real(phase, caller) ? phases[phase].entry : real_dlsym(RTLD_NEXT, phases[phase].name);
+	return find_real(phase, caller) ? phases[phase].entry
+					: real_dlsym(RTLD_NEXT, phases[phase].name);
 }
 
 struct dlsym_answer lt_dlsym(void *handle, const char *name, const void *caller)
@@ -349,7 +374,10 @@ struct dlsym_answer lt_dlsym(void *handle, const char *name, const void *caller)
 		real_resolve();
 	if (LT_LIKELY(phase == PHASE_COUNT))
 		return (struct dlsym_answer){ 0, NULL };
-	/* the loader knows who comes next, but must not take our entry for a function when none is behind it */
+	/*
+	 * the loader knows who comes next, but must not take our entry for a function when none is
+	 * behind it
+	 */
 	if (handle == RTLD_NEXT)
 		return (struct dlsym_answer){ !real_dlsym(RTLD_NEXT, name), NULL };
 	if (handle == RTLD_DEFAULT)

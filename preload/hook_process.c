@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on processes that are made and that end. Any thread, signal handlers; children of fork (where the switch is
- * off) and of vfork (where it is on, since memory is shared, but nothing may be recorded or closed).
+ * Hooks on processes that are made and that end. Any thread, signal handlers; children of fork
+ * (where the switch is off) and of vfork (where it is on, since memory is shared, but nothing may
+ * be recorded or closed).
  *
- * vfork itself is a jump in thunk.S; what it does before is here. What ends the process writes the trace out first.
+ * vfork itself is a jump in thunk.S; what it does before is here. What ends the process writes the
+ * trace out first.
  */
 #include "process_call.h"
 
@@ -47,7 +49,8 @@ void process_record(const void *caller, const struct process_call *call)
 	if (!hook_enter(&scope, LT_GROUP_system, caller))
 		return;
 	path = call->path ? file_path_given(call->path, call->path_error) : 0;
-	HOOK_EMIT(&scope, process_call, call->name, end, hook_stack(&scope), event->result = call->result;
+	HOOK_EMIT(&scope, process_call, call->name, end, hook_stack(&scope),
+		  event->result = call->result;
 		  event->duration_ns = call->begin ? end - call->begin : 0; event->path = path;
 		  event->reserved = 0);
 	hook_leave(&scope);
@@ -63,7 +66,8 @@ bool process_is_forking(void)
 
 static void record_fork(const void *caller, pid_t child, uint64_t begin)
 {
-	const struct process_call call = { .name = LT_process_call_fork, .begin = begin,
+	const struct process_call call = { .name = LT_process_call_fork,
+					   .begin = begin,
 					   .result = child < 0 ? -(int64_t)errno : child };
 
 	if (begin && child != 0)
@@ -92,7 +96,10 @@ LT_EXPORT pid_t fork(void)
 	return child;
 }
 
-/* May be called in a signal handler that has interrupted anything: no lock is taken. Its child may use no loader. */
+/*
+ * May be called in a signal handler that has interrupted anything: no lock is taken. Its child may
+ * use no loader.
+ */
 LT_EXPORT pid_t _Fork(void)
 {
 	uint64_t begin = process_is_recorded() ? clock_now() : 0;
@@ -115,18 +122,24 @@ void lt_before_vfork(const void *caller)
 }
 
 /* error: an error number. */
-static void record_spawn(const void *caller, const char *path, const pid_t *pid, int error, uint64_t begin)
+static void record_spawn(const void *caller, const char *path, const pid_t *pid, int error,
+			 uint64_t begin)
 {
-	const struct process_call call = { .name = LT_process_call_posix_spawn, .path = path,
-					   .path_error = error, .begin = begin,
-					   .result = error ? -(int64_t)error : pid ? *pid : 0 };
+	const struct process_call call = { .name = LT_process_call_posix_spawn,
+					   .path = path,
+					   .path_error = error,
+					   .begin = begin,
+					   .result = error ? -(int64_t)error
+						     : pid ? *pid
+							   : 0 };
 
 	if (begin)
 		process_record(caller, &call);
 }
 
-LT_EXPORT int posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *actions,
-			  const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+LT_EXPORT int posix_spawn(pid_t *ret_pid, const char *path,
+			  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+			  char *const argv[], char *const envp[])
 {
 	uint64_t begin = process_is_recorded() ? clock_now() : 0;
 	int error = real_posix_spawn(ret_pid, path, actions, attr, argv, envp);
@@ -135,8 +148,9 @@ LT_EXPORT int posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_fi
 	return error;
 }
 
-LT_EXPORT int posix_spawnp(pid_t *ret_pid, const char *file, const posix_spawn_file_actions_t *actions,
-			   const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+LT_EXPORT int posix_spawnp(pid_t *ret_pid, const char *file,
+			   const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+			   char *const argv[], char *const envp[])
 {
 	uint64_t begin = process_is_recorded() ? clock_now() : 0;
 	int error = real_posix_spawnp(ret_pid, file, actions, attr, argv, envp);

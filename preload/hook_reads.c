@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on descriptors: read, positioned, advised. Any thread, signal handlers, children of vfork. Every read is an
- * event; from 64 KiB asked on the faults inside it are measured as well. What the kernel may refuse to read (vectors,
- * offsets) is looked at only after it has accepted them.
+ * Hooks on descriptors: read, positioned, advised. Any thread, signal handlers, children of vfork.
+ * Every read is an event; from 64 KiB asked on the faults inside it are measured as well. What the
+ * kernel may refuse to read (vectors, offsets) is looked at only after it has accepted them.
  */
 #include <fcntl.h>
 #include <sys/sendfile.h>
@@ -18,7 +18,7 @@ struct read_call {
 	uint64_t begin;
 	bool has_faults;
 	struct hook_faults before;
-	int64_t offset_bytes;		/* -1: at the descriptor's position */
+	int64_t offset_bytes; /* -1: at the descriptor's position */
 	const void *buffer;
 	uint64_t asked_bytes;
 	int fd;
@@ -26,9 +26,13 @@ struct read_call {
 };
 
 /* Starts the clock last. asked_bytes: UINT64_MAX when only the kernel knows yet. */
-static inline struct read_call read_begin(int fd, const void *buffer, uint64_t asked_bytes, int64_t offset)
+static inline struct read_call read_begin(int fd, const void *buffer, uint64_t asked_bytes,
+					  int64_t offset)
 {
-	struct read_call call = { .offset_bytes = offset, .buffer = buffer, .asked_bytes = asked_bytes, .fd = fd,
+	struct read_call call = { .offset_bytes = offset,
+				  .buffer = buffer,
+				  .asked_bytes = asked_bytes,
+				  .fd = fd,
 				  .to_fd = -1 };
 
 	if (!call_is_on_files())
@@ -39,7 +43,8 @@ static inline struct read_call read_begin(int fd, const void *buffer, uint64_t a
 	return call;
 }
 
-static void record_read(const void *caller, unsigned name, const struct read_call *call, ssize_t result)
+static void record_read(const void *caller, unsigned name, const struct read_call *call,
+			ssize_t result)
 {
 	uint64_t end = call_end(call->begin);
 	struct hook_faults inside;
@@ -48,11 +53,12 @@ static void record_read(const void *caller, unsigned name, const struct read_cal
 	if (!call->begin || !hook_enter(&scope, LT_GROUP_files, caller))
 		return;
 	inside = call_faults_since(call->has_faults, call->before);
-	HOOK_EMIT(&scope, read, name, end, hook_stack(&scope), event->offset_bytes = call->offset_bytes;
+	HOOK_EMIT(&scope, read, name, end, hook_stack(&scope),
+		  event->offset_bytes = call->offset_bytes;
 		  event->buffer = (uintptr_t)call->buffer; event->asked_bytes = call->asked_bytes;
 		  event->got_bytes = result < 0 ? -(int64_t)scope.saved_errno : result;
-		  event->duration_ns = end - call->begin; event->fd = call->fd; event->to_fd = call->to_fd;
-		  event->minor_fault_count = inside.minor_count;
+		  event->duration_ns = end - call->begin; event->fd = call->fd;
+		  event->to_fd = call->to_fd; event->minor_fault_count = inside.minor_count;
 		  event->major_fault_count = inside.major_count);
 	hook_leave(&scope);
 }
@@ -112,8 +118,8 @@ LT_EXPORT ssize_t __pread64_chk(int fd, void *buffer, size_t bytes, off64_t offs
 }
 
 /* The vector of a call that failed may not be readable: such a call has no size and no buffer. */
-static void record_vector(const void *caller, unsigned name, struct read_call *call, const struct iovec *parts,
-			  int count, ssize_t result)
+static void record_vector(const void *caller, unsigned name, struct read_call *call,
+			  const struct iovec *parts, int count, ssize_t result)
 {
 	if (!call->begin)
 		return;
@@ -163,7 +169,8 @@ LT_EXPORT ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t of
 	return result;
 }
 
-LT_EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags)
+LT_EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t offset,
+			     int flags)
 {
 	struct read_call call = read_begin(fd, NULL, UINT64_MAX, offset);
 	ssize_t result = real_preadv64v2(fd, parts, count, offset, flags);
@@ -173,8 +180,8 @@ LT_EXPORT ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64
 }
 
 /* The kernel has advanced *offset by what it moved. */
-static void record_copy(const void *caller, unsigned name, struct read_call *call, const off64_t *offset,
-			ssize_t result)
+static void record_copy(const void *caller, unsigned name, struct read_call *call,
+			const off64_t *offset, ssize_t result)
 {
 	if (call->begin && offset && result >= 0)
 		call->offset_bytes = *offset - result;
@@ -203,8 +210,8 @@ LT_EXPORT ssize_t sendfile64(int to_fd, int fd, off64_t *offset, size_t bytes)
 	return result;
 }
 
-LT_EXPORT ssize_t copy_file_range(int fd, off64_t *offset, int to_fd, off64_t *to_offset, size_t bytes,
-				  unsigned int flags)
+LT_EXPORT ssize_t copy_file_range(int fd, off64_t *offset, int to_fd, off64_t *to_offset,
+				  size_t bytes, unsigned int flags)
 {
 	struct read_call call = read_begin(fd, NULL, bytes, -1);
 	ssize_t result;
@@ -215,8 +222,8 @@ LT_EXPORT ssize_t copy_file_range(int fd, off64_t *offset, int to_fd, off64_t *t
 	return result;
 }
 
-static void record_seek(const void *caller, unsigned name, int fd, int64_t offset, int whence, int64_t result,
-			uint64_t begin)
+static void record_seek(const void *caller, unsigned name, int fd, int64_t offset, int whence,
+			int64_t result, uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	struct hook_scope scope;
@@ -256,7 +263,8 @@ struct advice {
 };
 
 /* error: an error number, or -1: the call has set errno. */
-static void record_advice(const void *caller, unsigned name, const struct advice *advice, int error, uint64_t begin)
+static void record_advice(const void *caller, unsigned name, const struct advice *advice, int error,
+			  uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	struct hook_scope scope;
@@ -264,9 +272,9 @@ static void record_advice(const void *caller, unsigned name, const struct advice
 	if (!begin || !hook_enter(&scope, LT_GROUP_files, caller))
 		return;
 	HOOK_EMIT(&scope, file_advise, name, end, hook_stack(&scope),
-		  event->offset_bytes = advice->offset_bytes; event->length_bytes = advice->length_bytes;
-		  event->duration_ns = end - begin; event->fd = advice->fd;
-		  event->advice = (uint32_t)advice->advice;
+		  event->offset_bytes = advice->offset_bytes;
+		  event->length_bytes = advice->length_bytes; event->duration_ns = end - begin;
+		  event->fd = advice->fd; event->advice = (uint32_t)advice->advice;
 		  event->error = error < 0 ? (uint32_t)scope.saved_errno : (uint32_t)error;
 		  event->reserved = 0);
 	hook_leave(&scope);

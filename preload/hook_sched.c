@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on the names, affinity, policy and priority of threads. Any thread, signal handlers for the plain system calls.
- * Names are recorded when they were set, the others with their error.
+ * Hooks on the names, affinity, policy and priority of threads. Any thread, signal handlers for the
+ * plain system calls. Names are recorded when they were set, the others with their error.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +22,8 @@ struct sched_facts {
 	size_t cpu_bytes;
 };
 
-static void count_cpus(const struct sched_facts *facts, int error, uint64_t *ret_mask, uint32_t *ret_count)
+static void count_cpus(const struct sched_facts *facts, int error, uint64_t *ret_mask,
+		       uint32_t *ret_count)
 {
 	const uint8_t *bytes = (const uint8_t *)facts->cpus;
 	size_t count = facts->cpu_bytes < sizeof(cpu_set_t) ? facts->cpu_bytes : sizeof(cpu_set_t);
@@ -37,7 +38,8 @@ static void count_cpus(const struct sched_facts *facts, int error, uint64_t *ret
 }
 
 /* error: an error number, or -1: the call has set errno. */
-static void record_sched(const void *caller, unsigned call, const struct sched_facts *facts, int error)
+static void record_sched(const void *caller, unsigned call, const struct sched_facts *facts,
+			 int error)
 {
 	struct hook_scope scope;
 	uint64_t mask;
@@ -48,14 +50,16 @@ static void record_sched(const void *caller, unsigned call, const struct sched_f
 	if (error < 0)
 		error = scope.saved_errno;
 	count_cpus(facts, error, &mask, &cpu_count);
-	HOOK_EMIT(&scope, thread_sched, call, clock_after(), hook_stack(&scope), event->handle = facts->handle;
+	HOOK_EMIT(&scope, thread_sched, call, clock_after(), hook_stack(&scope),
+		  event->handle = facts->handle;
 		  event->cpu_mask = mask; event->tid = facts->tid; event->cpu_count = cpu_count;
 		  event->policy = facts->policy; event->priority = facts->priority;
 		  event->error = (uint32_t)error; event->reserved = 0);
 	hook_leave(&scope);
 }
 
-static void record_name(const void *caller, unsigned source, uint64_t handle, const char *name, bool is_own)
+static void record_name(const void *caller, unsigned source, uint64_t handle, const char *name,
+			bool is_own)
 {
 	struct hook_scope scope;
 	uint32_t text;
@@ -64,8 +68,8 @@ static void record_name(const void *caller, unsigned source, uint64_t handle, co
 		return;
 	text = intern_text(name, strnlen(name, 15));
 	HOOK_EMIT(&scope, thread_name, source, clock_after(), hook_stack(&scope),
-		  event->tid = is_own ? hook_self.ring->tid : 0; event->name = text;
-		  event->handle = handle);
+		  event->tid = is_own ? hook_self.ring->tid : 0;
+		  event->name = text; event->handle = handle);
 	hook_leave(&scope);
 }
 
@@ -92,13 +96,16 @@ LT_EXPORT int prctl(int option, ...)
 	va_end(list);
 	result = real_prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
 	if (option == PR_SET_NAME && result == 0)
-		record_name(HOOK_CALLER(), LT_name_source_prctl, 0, (const char *)arguments[0], true);
+		record_name(HOOK_CALLER(), LT_name_source_prctl, 0, (const char *)arguments[0],
+			    true);
 	return result;
 }
 
 LT_EXPORT int pthread_setaffinity_np(pthread_t thread, size_t bytes, const cpu_set_t *cpus)
 {
-	const struct sched_facts facts = { .handle = thread, .policy = -1, .cpus = cpus, .cpu_bytes = bytes };
+	const struct sched_facts facts = {
+		.handle = thread, .policy = -1, .cpus = cpus, .cpu_bytes = bytes
+	};
 	int error = real_pthread_setaffinity_np(thread, bytes, cpus);
 
 	record_sched(HOOK_CALLER(), LT_sched_call_pthread_setaffinity_np, &facts, error);
@@ -107,7 +114,9 @@ LT_EXPORT int pthread_setaffinity_np(pthread_t thread, size_t bytes, const cpu_s
 
 LT_EXPORT int sched_setaffinity(pid_t tid, size_t bytes, const cpu_set_t *cpus)
 {
-	const struct sched_facts facts = { .tid = (uint32_t)tid, .policy = -1, .cpus = cpus, .cpu_bytes = bytes };
+	const struct sched_facts facts = {
+		.tid = (uint32_t)tid, .policy = -1, .cpus = cpus, .cpu_bytes = bytes
+	};
 	int result = real_sched_setaffinity(tid, bytes, cpus);
 
 	record_sched(HOOK_CALLER(), LT_sched_call_sched_setaffinity, &facts, result);
@@ -137,8 +146,7 @@ LT_EXPORT int sched_setparam(pid_t tid, const struct sched_param *param)
 }
 
 /* The kernel says EINVAL for NULL, too. noipa: headers promise that there is none. */
-__attribute__((noipa))
-static int priority_of(const struct sched_param *param, int error)
+__attribute__((noipa)) static int priority_of(const struct sched_param *param, int error)
 {
 	return param && error != EFAULT && error != ESRCH ? param->sched_priority : 0;
 }
@@ -171,7 +179,10 @@ LT_EXPORT int setpriority(__priority_which_t which, id_t who, int value)
 	return result;
 }
 
-/* -1 may be the new nice value: errno alone tells, so it is cleared before the call and put back when it stayed so. */
+/*
+ * -1 may be the new nice value: errno alone tells, so it is cleared before the call and put back
+ * when it stayed so.
+ */
 LT_EXPORT int nice(int increment)
 {
 	int before = errno;
@@ -183,6 +194,7 @@ LT_EXPORT int nice(int increment)
 	if (!error)
 		errno = before;
 	record_sched(HOOK_CALLER(), LT_sched_call_nice,
-		     &(struct sched_facts){ .policy = -1, .priority = error ? increment : result }, error);
+		     &(struct sched_facts){ .policy = -1, .priority = error ? increment : result },
+		     error);
 	return result;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on reads through streams, in the locked, unlocked and checked forms. Any thread. Calls below 4 KiB are
- * folded (io_runs.h): a parser makes them by the hundred thousand. Larger ones are events of their own.
- * Nothing of stdio is called that may block: the position of a stream whose lock is taken stays unknown.
+ * Hooks on reads through streams, in the locked, unlocked and checked forms. Any thread. Calls
+ * below 4 KiB are folded (io_runs.h): a parser makes them by the hundred thousand. Larger ones are
+ * events of their own. Nothing of stdio is called that may block: the position of a stream whose
+ * lock is taken stays unknown.
  */
 #include <string.h>
 
@@ -15,13 +16,16 @@
 
 struct stream_call {
 	uint64_t begin;
-	uint64_t state;			/* io_state before the call */
-	int64_t offset_bytes;		/* position before the call, -1 when it is not known */
+	uint64_t state;	      /* io_state before the call */
+	int64_t offset_bytes; /* position before the call, -1 when it is not known */
 	bool has_faults;
 	struct hook_faults before;
 };
 
-/* What a call did. kind: LT_run_kind_ value; name: LT_stream_call_ value; size_bytes: what decides on folding. */
+/*
+ * What a call did. kind: LT_run_kind_ value; name: LT_stream_call_ value; size_bytes: what decides
+ * on folding.
+ */
 struct stream_result {
 	FILE *stream;
 	unsigned kind;
@@ -32,7 +36,10 @@ struct stream_result {
 	uint64_t size_bytes;
 };
 
-/* Starts the clock last. Large reads have their exact position, small ones follow the run that they belong to. */
+/*
+ * Starts the clock last. Large reads have their exact position, small ones follow the run that they
+ * belong to.
+ */
 static inline struct stream_call stream_begin(FILE *stream, unsigned kind, uint64_t asked_bytes)
 {
 	const struct io_key key = { stream, -1, kind };
@@ -41,7 +48,8 @@ static inline struct stream_call stream_begin(FILE *stream, unsigned kind, uint6
 	if (!call_is_on_files())
 		return call;
 	call.state = io_state(&key);
-	if (LT_UNLIKELY(asked_bytes >= IO_RUN_MAX_BYTES || !io_run_goes_on(&key, call.state, &call.offset_bytes)))
+	if (LT_UNLIKELY(asked_bytes >= IO_RUN_MAX_BYTES ||
+			!io_run_goes_on(&key, call.state, &call.offset_bytes)))
 		call.offset_bytes = io_stream_position(stream);
 	call.has_faults = asked_bytes >= FAULTS_FROM_BYTES;
 	call.before = call_faults(call.has_faults);
@@ -59,7 +67,8 @@ static void add_small(const struct hook_scope *scope, const struct stream_call *
 		.begin = call->begin,
 		.end = end,
 		.bytes = result->got_bytes,
-		.has_failed = result->got_bytes == 0 && result->asked_bytes && ferror_unlocked(result->stream),
+		.has_failed = result->got_bytes == 0 && result->asked_bytes &&
+			      ferror_unlocked(result->stream),
 	};
 
 	io_run_add(scope, &small);
@@ -72,9 +81,12 @@ static void record_large(const struct hook_scope *scope, const struct stream_cal
 
 	io_runs_end(scope, result->stream, -1);
 	HOOK_EMIT(scope, stream_read, result->name, end, hook_stack(scope),
-		  event->stream = (uintptr_t)result->stream; event->offset_bytes = call->offset_bytes;
-		  event->buffer = (uintptr_t)result->buffer; event->asked_bytes = result->asked_bytes;
-		  event->got_bytes = (int64_t)result->got_bytes; event->duration_ns = end - call->begin;
+		  event->stream = (uintptr_t)result->stream;
+		  event->offset_bytes = call->offset_bytes;
+		  event->buffer = (uintptr_t)result->buffer;
+		  event->asked_bytes = result->asked_bytes;
+		  event->got_bytes = (int64_t)result->got_bytes;
+		  event->duration_ns = end - call->begin;
 		  event->minor_fault_count = inside.minor_count;
 		  event->major_fault_count = inside.major_count);
 }
@@ -102,12 +114,17 @@ static inline uint64_t item_bytes(size_t size, size_t count)
 	return __builtin_mul_overflow(size, count, &bytes) ? SIZE_MAX : bytes;
 }
 
-static inline void fread_end(const void *caller, const struct stream_call *call, const void *buffer, size_t size,
-			     size_t count, size_t got, FILE *stream)
+static inline void fread_end(const void *caller, const struct stream_call *call, const void *buffer,
+			     size_t size, size_t count, size_t got, FILE *stream)
 {
 	uint64_t asked = item_bytes(size, count);
-	const struct stream_result result = { stream, LT_run_kind_fread, LT_stream_call_fread, buffer, asked,
-					      (uint64_t)got * size, asked };
+	const struct stream_result result = { stream,
+					      LT_run_kind_fread,
+					      LT_stream_call_fread,
+					      buffer,
+					      asked,
+					      (uint64_t)got * size,
+					      asked };
 
 	stream_end(caller, call, &result);
 }
@@ -139,7 +156,8 @@ LT_EXPORT size_t __fread_chk(void *buffer, size_t room, size_t size, size_t coun
 	return got;
 }
 
-LT_EXPORT size_t __fread_unlocked_chk(void *buffer, size_t room, size_t size, size_t count, FILE *stream)
+LT_EXPORT size_t __fread_unlocked_chk(void *buffer, size_t room, size_t size, size_t count,
+				      FILE *stream)
 {
 	struct stream_call call = stream_begin(stream, LT_run_kind_fread, item_bytes(size, count));
 	size_t got = real___fread_unlocked_chk(buffer, room, size, count, stream);
@@ -149,12 +167,17 @@ LT_EXPORT size_t __fread_unlocked_chk(void *buffer, size_t room, size_t size, si
 }
 
 /* A buffer is much larger than the line that it gets: what was got decides. */
-static inline void fgets_end(const void *caller, const struct stream_call *call, const char *buffer, int bytes,
-			     const char *got, FILE *stream)
+static inline void fgets_end(const void *caller, const struct stream_call *call, const char *buffer,
+			     int bytes, const char *got, FILE *stream)
 {
 	uint64_t got_bytes = call->begin && got ? strlen(got) : 0;
-	const struct stream_result result = { stream, LT_run_kind_fgets, LT_stream_call_fgets, buffer,
-					      bytes > 0 ? (uint64_t)bytes - 1 : 0, got_bytes, got_bytes };
+	const struct stream_result result = { stream,
+					      LT_run_kind_fgets,
+					      LT_stream_call_fgets,
+					      buffer,
+					      bytes > 0 ? (uint64_t)bytes - 1 : 0,
+					      got_bytes,
+					      got_bytes };
 
 	stream_end(caller, call, &result);
 }
@@ -195,7 +218,8 @@ LT_EXPORT char *__fgets_unlocked_chk(char *buffer, size_t room, int bytes, FILE 
 	return got;
 }
 
-static inline void getc_end(const void *caller, const struct stream_call *call, int got, FILE *stream)
+static inline void getc_end(const void *caller, const struct stream_call *call, int got,
+			    FILE *stream)
 {
 	const struct stream_result result = { stream, LT_run_kind_getc, 0, NULL, 1, got != EOF, 1 };
 
@@ -267,12 +291,14 @@ LT_EXPORT int getchar_unlocked(void)
 	return got;
 }
 
-static inline void getline_end(const void *caller, const struct stream_call *call, unsigned name, char *const *line,
-			       ssize_t got, FILE *stream)
+static inline void getline_end(const void *caller, const struct stream_call *call, unsigned name,
+			       char *const *line, ssize_t got, FILE *stream)
 {
 	uint64_t got_bytes = got > 0 ? (uint64_t)got : 0;
-	const struct stream_result result = { stream, LT_run_kind_getline, name, got > 0 ? *line : NULL,
-					      got_bytes, got_bytes, got_bytes };
+	const struct stream_result result = { stream,	 LT_run_kind_getline,
+					      name,	 got > 0 ? *line : NULL,
+					      got_bytes, got_bytes,
+					      got_bytes };
 
 	stream_end(caller, call, &result);
 }

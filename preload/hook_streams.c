@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on streams: opened, closed, positioned. Any thread. Each of them ends the runs of folded calls on its stream
- * (io_runs.h) before the real call, since the stream's place, or what its address means, changes.
+ * Hooks on streams: opened, closed, positioned. Any thread. Each of them ends the runs of folded
+ * calls on its stream (io_runs.h) before the real call, since the stream's place, or what its
+ * address means, changes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,9 @@
 /* O_ bits of a mode string, as the C library reads it: up to a comma. */
 static int mode_flags(const char *mode)
 {
-	int flags = mode[0] == 'r' ? O_RDONLY : mode[0] == 'w' ? O_WRONLY | O_CREAT | O_TRUNC :
-							       O_WRONLY | O_CREAT | O_APPEND;
+	int flags = mode[0] == 'r'   ? O_RDONLY
+		    : mode[0] == 'w' ? O_WRONLY | O_CREAT | O_TRUNC
+				     : O_WRONLY | O_CREAT | O_APPEND;
 
 	for (mode++; *mode && *mode != ','; mode++) {
 		if (*mode == '+')
@@ -30,8 +32,8 @@ static int mode_flags(const char *mode)
 }
 
 /* path NULL: ask the kernel. */
-static void record_open(const void *caller, unsigned call, const char *path, const char *mode, FILE *stream,
-			uint64_t begin)
+static void record_open(const void *caller, unsigned call, const char *path, const char *mode,
+			FILE *stream, uint64_t begin)
 {
 	uint64_t end = call_end(begin);
 	struct hook_scope scope;
@@ -42,8 +44,8 @@ static void record_open(const void *caller, unsigned call, const char *path, con
 		return;
 	if (stream)
 		fd = fileno(stream);
-	facts = fd >= 0 ? file_facts_of(fd, path) :
-			  file_facts_of_failed(path, (int)call_error(&scope, !stream));
+	facts = fd >= 0 ? file_facts_of(fd, path)
+			: file_facts_of_failed(path, (int)call_error(&scope, !stream));
 	HOOK_EMIT(&scope, open, call, end, hook_stack(&scope), event->stream = (uintptr_t)stream;
 		  event->duration_ns = end - begin; event->file_bytes = facts.file_bytes;
 		  event->device = facts.device; event->inode = facts.inode; event->fd = fd;
@@ -132,8 +134,8 @@ LT_EXPORT int fclose(FILE *stream)
 	end = call_end(begin);
 	if (begin && hook_enter(&scope, LT_GROUP_files, HOOK_CALLER())) {
 		HOOK_EMIT(&scope, close, LT_close_call_fclose, begin, hook_stack(&scope),
-			  event->stream = (uintptr_t)stream; event->duration_ns = end - begin;
-			  event->fd = fd; event->last_fd = fd;
+			  event->stream = (uintptr_t)stream;
+			  event->duration_ns = end - begin; event->fd = fd; event->last_fd = fd;
 			  event->error = call_error(&scope, result != 0); event->reserved = 0);
 		hook_leave(&scope);
 	}
@@ -159,7 +161,8 @@ static struct seek_call seek_begin(const void *caller, FILE *stream, int64_t off
 	return call;
 }
 
-static void record_seek(const void *caller, unsigned name, const struct seek_call *call, bool has_failed)
+static void record_seek(const void *caller, unsigned name, const struct seek_call *call,
+			bool has_failed)
 {
 	uint64_t end = call_end(call->begin);
 	struct hook_scope scope;
@@ -174,9 +177,11 @@ static void record_seek(const void *caller, unsigned name, const struct seek_cal
 		result = call->offset_bytes;
 	else
 		result = io_stream_position(call->stream);
-	HOOK_EMIT(&scope, seek, name, end, hook_stack(&scope), event->stream = (uintptr_t)call->stream;
+	HOOK_EMIT(&scope, seek, name, end, hook_stack(&scope),
+		  event->stream = (uintptr_t)call->stream;
 		  event->offset_bytes = call->offset_bytes; event->result_bytes = result;
-		  event->duration_ns = end - call->begin; event->fd = -1; event->whence = call->whence);
+		  event->duration_ns = end - call->begin; event->fd = -1;
+		  event->whence = call->whence);
 	hook_leave(&scope);
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on the creation of threads. Entered by the creating thread, by the new thread before it enters the target's
- * code (thunk.S), and by threads that end (destructor of a pthread key).
+ * Hooks on the creation of threads. Entered by the creating thread, by the new thread before it
+ * enters the target's code (thunk.S), and by threads that end (destructor of a pthread key).
  *
- * The new thread leaves no frame of ours on its stack: lt_thread_entry asks for the real routine and jumps to it.
- * Attributes are passed on untouched. A thread that finds no slot is created as if we were not there.
+ * The new thread leaves no frame of ours on its stack: lt_thread_entry asks for the real routine
+ * and jumps to it. Attributes are passed on untouched. A thread that finds no slot is created as if
+ * we were not there.
  */
 #include "hook_threads.h"
 
@@ -23,7 +24,10 @@
 /* glibc keeps so many keys in the thread itself; setting a higher one would allocate. */
 #define KEY_MAX 32u
 
-/* The destructor runs in rounds, at most 4: the end is recorded in a late one, after the target's destructors. */
+/*
+ * The destructor runs in rounds, at most 4: the end is recorded in a late one, after the target's
+ * destructors.
+ */
 #define LAST_ROUND 3u
 
 static pthread_key_t exit_key;
@@ -39,7 +43,8 @@ struct thread_routine {
 	void *argument;
 };
 
-struct thread_routine lt_thread_started(struct thread_slot *slot) __attribute__((visibility("hidden")));
+struct thread_routine lt_thread_started(struct thread_slot *slot)
+	__attribute__((visibility("hidden")));
 
 static uint64_t thread_cpu_ns(void)
 {
@@ -99,15 +104,16 @@ struct thread_routine lt_thread_started(struct thread_slot *slot)
 		pthread_setspecific(exit_key, (void *)1);
 	if (hook_enter(&scope, LT_GROUP_threads, (void *)routine.start)) {
 		HOOK_EMIT(&scope, thread_start, 0, clock_after(), 0,
-			  event->start_routine = (uintptr_t)routine.start; event->ticket = ticket);
+			  event->start_routine = (uintptr_t)routine.start;
+			  event->ticket = ticket);
 		hook_leave(&scope);
 	}
 	return routine;
 }
 
 /*
- * The handle where the call has put it. The new thread may have ended and its memory be gone by now, so the kernel
- * reads it for us. @return 0 when it is gone.
+ * The handle where the call has put it. The new thread may have ended and its memory be gone by
+ * now, so the kernel reads it for us. @return 0 when it is gone.
  */
 static uint64_t read_handle(const pthread_t *thread)
 {
@@ -123,7 +129,7 @@ static uint64_t read_handle(const pthread_t *thread)
 }
 
 struct creation {
-	struct thread_slot *slot;	/* NULL: the thread is not wrapped */
+	struct thread_slot *slot; /* NULL: the thread is not wrapped */
 	uint64_t ticket;
 	uint64_t begin;
 };
@@ -164,8 +170,8 @@ static void end_creation(const void *caller, unsigned call, const struct creatio
 	hook_leave(&scope);
 }
 
-LT_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr, void *(*start)(void *),
-			     void *argument)
+LT_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr,
+			     void *(*start)(void *), void *argument)
 {
 	struct creation creation = begin_creation(start, argument);
 	int error;
@@ -174,7 +180,8 @@ LT_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr, 
 		error = real_pthread_create(ret_thread, attr, lt_thread_entry, creation.slot);
 	else
 		error = real_pthread_create(ret_thread, attr, start, argument);
-	end_creation(HOOK_CALLER(), LT_thread_call_pthread_create, &creation, ret_thread, (uintptr_t)start, error);
+	end_creation(HOOK_CALLER(), LT_thread_call_pthread_create, &creation, ret_thread,
+		     (uintptr_t)start, error);
 	return error;
 }
 
@@ -184,10 +191,11 @@ LT_EXPORT int thrd_create(thrd_t *ret_thread, thrd_start_t start, void *argument
 	int error;
 
 	if (creation.slot)
-		error = real_thrd_create(ret_thread, (thrd_start_t)(void *)lt_thread_entry, creation.slot);
+		error = real_thrd_create(ret_thread, (thrd_start_t)(void *)lt_thread_entry,
+					 creation.slot);
 	else
 		error = real_thrd_create(ret_thread, start, argument);
-	end_creation(HOOK_CALLER(), LT_thread_call_thrd_create, &creation, (const pthread_t *)ret_thread,
-		     (uintptr_t)start, error);
+	end_creation(HOOK_CALLER(), LT_thread_call_thrd_create, &creation,
+		     (const pthread_t *)ret_thread, (uintptr_t)start, error);
 	return error;
 }

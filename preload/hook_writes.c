@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on writes, as counters: all calls of a thread on one descriptor or stream are folded (io_runs.h), whatever
- * their size and position. Any thread, signal handlers, children of vfork. fputc, putc, puts and the printf family are
- * left out: they are hot or large in number of forms, and their bytes go to the kernel in writes of stdio's own.
+ * Hooks on writes, as counters: all calls of a thread on one descriptor or stream are folded
+ * (io_runs.h), whatever their size and position. Any thread, signal handlers, children of vfork.
+ * fputc, putc, puts and the printf family are left out: they are hot or large in number of forms,
+ * and their bytes go to the kernel in writes of stdio's own.
  */
 #include <string.h>
 #include <sys/uio.h>
@@ -13,11 +14,15 @@
 #include "io_runs.h"
 #include "real.h"
 
-static void record_write(const void *caller, const struct io_key *key, uint64_t bytes, bool has_failed,
-			 uint64_t begin)
+static void record_write(const void *caller, const struct io_key *key, uint64_t bytes,
+			 bool has_failed, uint64_t begin)
 {
-	struct io_call call = { .key = *key, .offset_bytes = -1, .begin = begin, .end = call_end(begin),
-				.bytes = bytes, .has_failed = has_failed };
+	struct io_call call = { .key = *key,
+				.offset_bytes = -1,
+				.begin = begin,
+				.end = call_end(begin),
+				.bytes = bytes,
+				.has_failed = has_failed };
 	struct hook_scope scope;
 
 	if (!begin || !hook_enter(&scope, LT_GROUP_files, caller))
@@ -34,8 +39,8 @@ static void record_fd_write(const void *caller, int fd, ssize_t result, uint64_t
 	record_write(caller, &key, result < 0 ? 0 : (uint64_t)result, result < 0, begin);
 }
 
-static void record_stream_write(const void *caller, const FILE *stream, uint64_t bytes, bool has_failed,
-				uint64_t begin)
+static void record_stream_write(const void *caller, const FILE *stream, uint64_t bytes,
+				bool has_failed, uint64_t begin)
 {
 	const struct io_key key = { stream, -1, LT_run_kind_stream_write };
 
@@ -105,7 +110,8 @@ LT_EXPORT ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t o
 	return result;
 }
 
-LT_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags)
+LT_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset,
+			      int flags)
 {
 	uint64_t begin = call_begin_files();
 	ssize_t result = real_pwritev64v2(fd, parts, count, offset, flags);
@@ -119,7 +125,8 @@ LT_EXPORT size_t fwrite(const void *bytes, size_t size, size_t count, FILE *stre
 	uint64_t begin = call_begin_files();
 	size_t put = real_fwrite(bytes, size, count, stream);
 
-	record_stream_write(HOOK_CALLER(), stream, (uint64_t)put * size, size && put < count, begin);
+	record_stream_write(HOOK_CALLER(), stream, (uint64_t)put * size, size && put < count,
+			    begin);
 	return put;
 }
 
@@ -128,7 +135,8 @@ LT_EXPORT size_t fwrite_unlocked(const void *bytes, size_t size, size_t count, F
 	uint64_t begin = call_begin_files();
 	size_t put = real_fwrite_unlocked(bytes, size, count, stream);
 
-	record_stream_write(HOOK_CALLER(), stream, (uint64_t)put * size, size && put < count, begin);
+	record_stream_write(HOOK_CALLER(), stream, (uint64_t)put * size, size && put < count,
+			    begin);
 	return put;
 }
 
@@ -137,7 +145,8 @@ LT_EXPORT int fputs(const char *text, FILE *stream)
 	uint64_t begin = call_begin_files();
 	int result = real_fputs(text, stream);
 
-	record_stream_write(HOOK_CALLER(), stream, begin && result >= 0 ? strlen(text) : 0, result < 0, begin);
+	record_stream_write(HOOK_CALLER(), stream, begin && result >= 0 ? strlen(text) : 0,
+			    result < 0, begin);
 	return result;
 }
 
@@ -146,6 +155,7 @@ LT_EXPORT int fputs_unlocked(const char *text, FILE *stream)
 	uint64_t begin = call_begin_files();
 	int result = real_fputs_unlocked(text, stream);
 
-	record_stream_write(HOOK_CALLER(), stream, begin && result >= 0 ? strlen(text) : 0, result < 0, begin);
+	record_stream_write(HOOK_CALLER(), stream, begin && result >= 0 ? strlen(text) : 0,
+			    result < 0, begin);
 	return result;
 }

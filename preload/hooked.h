@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Declares the functions that hook files define, as hooks.def writes them: for those that no header declares, and
- * so that the compiler compares the table with the headers for all others. Include it after the headers of the hooked
- * functions.
+ * Declares the functions that hook files define, as hooks.def writes them: for those that no header
+ * declares, and so that the compiler compares the table with the headers for all others. Include it
+ * after the headers of the hooked functions.
  */
 #ifndef LLMTRACE_HOOKED_H
 #define LLMTRACE_HOOKED_H

@@ -13,8 +13,8 @@ uint32_t io_break_counts[512];
 
 static bool is_of(const struct lt_open_run *run, const struct io_key *key)
 {
-	return run->event.count && run->event.stream == (uintptr_t)key->stream && run->event.fd == key->fd &&
-	       LT_STATE_AUX(run->event.head.state) == key->kind;
+	return run->event.count && run->event.stream == (uintptr_t)key->stream &&
+	       run->event.fd == key->fd && LT_STATE_AUX(run->event.head.state) == key->kind;
 }
 
 static struct lt_open_run *find_run(struct lt_ring *ring, const struct io_key *key)
@@ -25,7 +25,10 @@ static struct lt_open_run *find_run(struct lt_ring *ring, const struct io_key *k
 	return NULL;
 }
 
-/* The position of a record that was reserved a moment ago. Nested handlers may have moved the head since, by less than a lap. */
+/*
+ * The position of a record that was reserved a moment ago. Nested handlers may have moved the head
+ * since, by less than a lap.
+ */
 static uint64_t position_of(const struct lt_ring *ring, const void *record)
 {
 	uint64_t slot = (uint64_t)((const uint8_t *)record - ring->slots) / LT_SLOT_BYTES;
@@ -45,7 +48,8 @@ static void end_run(struct lt_ring *ring, struct lt_open_run *run)
 		uint32_t kind = LT_STATE_AUX(run->event.head.state);
 		uint8_t lap = LT_STATE_LAP(record->head.state);
 
-		__atomic_store_n(&run->flush_position, position_of(ring, record) + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&run->flush_position, position_of(ring, record) + 1,
+				 __ATOMIC_RELEASE);
 		record->head.time = run->event.head.time;
 		record->head.stack = run->event.head.stack;
 		memcpy(&record->stream, &run->event.stream,
@@ -173,7 +177,9 @@ bool io_run_goes_on(const struct io_key *key, uint64_t state, int64_t *ret_offse
 
 	if (!run || run->stream_state != state)
 		return false;
-	*ret_offset_bytes = run->event.offset_bytes < 0 ? -1 : run->event.offset_bytes + (int64_t)run->event.bytes;
+	*ret_offset_bytes = run->event.offset_bytes < 0
+				    ? -1
+				    : run->event.offset_bytes + (int64_t)run->event.bytes;
 	return true;
 }
 
@@ -219,7 +225,8 @@ static bool has_run_in(const FILE *stream, int first, int last)
 	for (unsigned i = 0; ring && i < LT_OPEN_RUN_COUNT; i++) {
 		const struct lt_ev_io_run *event = &ring->runs[i].event;
 
-		if (event->count && event->stream == (uintptr_t)stream && event->fd >= first && event->fd <= last)
+		if (event->count && event->stream == (uintptr_t)stream && event->fd >= first &&
+		    event->fd <= last)
 			return true;
 	}
 	return false;

@@ -335,27 +335,28 @@ static uint64_t timeval_ns(const struct timeval *time)
 	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
 }
 
-void proc_sample_process(unsigned at)
+bool proc_sample_process(unsigned at)
 {
 	char line[512];
 	uint64_t rss = 0, file_rss = 0, logical = 0, storage = 0, written = 0, threads = 0;
 	struct rusage usage;
-	bool has_io;
+	bool has_io, is_main_gone = false;
 
 	if (text_read_file("/proc/self/status", text, TEXT_BYTES) > 0) {
-		const char *shmem = strstr(text, "RssShmem:");
+		const char *shmem = strstr(text, "RssShmem:"), *state = strstr(text, "State:\t");
 
 		text_find_number(text, "VmRSS:", &rss);
 		text_find_number(text, "RssFile:", &file_rss);
 		text_find_number(text, "Threads:", &threads);
+		is_main_gone = state && state[strlen("State:\t")] == 'Z';
 		if (shmem)
 			file_rss += text_number(shmem + strlen("RssShmem:"), 10);
 	}
 	has_io = text_read_file("/proc/self/io", line, sizeof(line)) > 0 &&
 		 text_find_number(line, "rchar:", &logical) && text_find_number(line, "read_bytes:", &storage) &&
 		 text_find_number(line, "write_bytes:", &written);
-	if (sys_getrusage(RUSAGE_SELF, &usage) < 0)
-		return;
+	memset(&usage, 0, sizeof(usage));
+	sys_getrusage(RUSAGE_SELF, &usage);
 	WRITER_EMIT(ring, process_sample, at, event->rss_bytes = rss << 10;
 		    event->file_rss_bytes = file_rss << 10; event->user_cpu_ns = timeval_ns(&usage.ru_utime);
 		    event->system_cpu_ns = timeval_ns(&usage.ru_stime);
@@ -363,4 +364,5 @@ void proc_sample_process(unsigned at)
 		    event->major_fault_count = (uint64_t)usage.ru_majflt; event->logical_read_bytes = logical;
 		    event->storage_read_bytes = storage; event->storage_write_bytes = written;
 		    event->thread_count = (uint32_t)(threads ? threads - 1 : 0); event->has_io = has_io);
+	return is_main_gone && threads == 2;
 }

@@ -6,6 +6,9 @@
 #ifndef LLMTRACE_PROC_SAMPLES_H
 #define LLMTRACE_PROC_SAMPLES_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "llmtrace/pool.h"
 
 /*
@@ -17,7 +20,9 @@ void proc_samples_init(struct lt_ring *ring, uint32_t groups);
 /* at: LT_seen_at_... */
 void proc_sample_maps(unsigned at);
 void proc_sample_fds(unsigned at);
-void proc_sample_process(unsigned at);
+
+/* @return whether the writer is the only thread left: the main thread has ended before the process. */
+bool proc_sample_process(unsigned at);
 
 /* All threads but the writer: CPU time, faults, switches; names that are new. writer_tid: left out. */
 void proc_sample_threads(int writer_tid);

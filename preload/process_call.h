@@ -7,16 +7,17 @@
 #include <stdint.h>
 
 struct process_call {
-	unsigned name;		/* LT_process_call_ value */
-	const char *path;	/* program, NULL for none */
-	int path_error;		/* of the call that was given the path; EINVAL when nobody has read it yet */
+	unsigned name;	  /* LT_process_call_ value */
+	const char *path; /* program, NULL for none */
+	int path_error;	  /* of the call that was given the path; EINVAL when nobody has read it yet
+			   */
 	int64_t result;
-	uint64_t begin;		/* 0: the call does not return, it has no duration */
+	uint64_t begin; /* 0: the call does not return, it has no duration */
 };
 
 /*
- * Whether this is the recorded process at all, asked from the kernel: false in children of fork, vfork and clone,
- * and when nothing is recorded.
+ * Whether this is the recorded process at all, asked from the kernel: false in children of fork,
+ * vfork and clone, and when nothing is recorded.
  */
 bool process_is_recorded(void);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool of thread_slots.h: chunks that stay for good, and a stack of free slots. The head of the stack holds the
- * index of the first free slot and a count of changes, so that a head that was replaced and came back is noticed.
+ * The pool of thread_slots.h: chunks that stay for good, and a stack of free slots. The head of the
+ * stack holds the index of the first free slot and a count of changes, so that a head that was
+ * replaced and came back is noticed.
  */
 #include "thread_slots.h"
 
@@ -13,11 +14,12 @@
 #define CHUNK_MAX 64u
 
 static struct thread_slot *chunks[CHUNK_MAX];
-static uint64_t free_head;	/* changes << 32 | index */
+static uint64_t free_head; /* changes << 32 | index */
 
 static struct thread_slot *slot_at(uint32_t index)
 {
-	struct thread_slot *chunk = __atomic_load_n(&chunks[(index - 1) / CHUNK_SLOTS], __ATOMIC_ACQUIRE);
+	struct thread_slot *chunk =
+		__atomic_load_n(&chunks[(index - 1) / CHUNK_SLOTS], __ATOMIC_ACQUIRE);
 
 	return &chunk[(index - 1) % CHUNK_SLOTS];
 }
@@ -35,7 +37,10 @@ static void push(struct thread_slot *first, struct thread_slot *last)
 					      __ATOMIC_RELAXED));
 }
 
-/* A slot that was read here may be taken by another thread meanwhile: then the head has changed as well. */
+/*
+ * A slot that was read here may be taken by another thread meanwhile: then the head has changed as
+ * well.
+ */
 static struct thread_slot *pop(void)
 {
 	uint64_t head = __atomic_load_n(&free_head, __ATOMIC_ACQUIRE);
@@ -68,8 +73,8 @@ static bool grow(void)
 			chunk[i].index = number * CHUNK_SLOTS + i + 1;
 			chunk[i].next = chunk[i].index + 1;
 		}
-		if (!__atomic_compare_exchange_n(&chunks[number], &expected, chunk, false, __ATOMIC_RELEASE,
-						 __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(&chunks[number], &expected, chunk, false,
+						 __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 			continue;
 		push(&chunk[0], &chunk[CHUNK_SLOTS - 1]);
 		return true;

@@ -52,6 +52,7 @@ static uint64_t ended_lost_count;	/* of rings that were given back */
 static uint32_t request;		/* enum request, set by target threads */
 static uint32_t served;			/* futex: passes that served a request */
 static bool is_closed;
+static bool is_alone;			/* every other thread has ended */
 
 /* ---- draining ---- */
 struct drained {
@@ -248,7 +249,7 @@ static void sample(uint64_t now_ns)
 	if (now_ns - sampled_at_ns < SAMPLE_NS)
 		return;
 	sampled_at_ns = now_ns;
-	proc_sample_process(LT_seen_at_timer);
+	is_alone = proc_sample_process(LT_seen_at_timer);
 	retire_gone_threads();
 	pool_make_room();
 	if (now_ns - threads_at_ns < THREADS_NS)
@@ -442,7 +443,9 @@ static void *writer_main(void *argument)
 	writer_tid = ring_writer_tid = sys_gettid();
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
-	while (!is_closed) {
+	definitions_modules();
+	pass(true);		/* whoever reads the rings of a killed process needs the modules from the file */
+	while (!is_closed && !is_alone) {
 		uint32_t wanted = __atomic_exchange_n(&request, REQUEST_NONE, __ATOMIC_ACQ_REL);
 
 		if (wanted != REQUEST_NONE) {
@@ -451,6 +454,12 @@ static void *writer_main(void *argument)
 		}
 		sleep_until_needed(pass(false));
 	}
+	/*
+	 * When all threads of the target have ended, the C library would have called exit in the last one; it does so when we return,
+	 * and the target's destructors run here, recorded as any thread's.
+	 */
+	hook_self.ring = NULL;
+	hook_self.mark = NULL;
 	return NULL;
 }
 
@@ -504,7 +513,7 @@ bool writer_start(void)
 }
 
 /* @return false when the writer made no progress for too long. */
-static bool ask(enum request wanted)
+static bool ask_writer(enum request wanted)
 {
 	uint32_t before = __atomic_load_n(&served, __ATOMIC_ACQUIRE);
 	uint64_t bytes = trace_file_bytes(), since_ns = clock_monotonic_ns();
@@ -520,6 +529,19 @@ static bool ask(enum request wanted)
 			return false;
 		}
 	}
+	return true;
+}
+
+/* The writer has returned from its loop, and its thread runs the end of the process. */
+static bool ask(enum request wanted)
+{
+	struct hook_scope *outer;
+
+	if (!is_alone)
+		return ask_writer(wanted);
+	outer = hook_own_begin();
+	serve(wanted);
+	hook_own_end(outer);
 	return true;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entry points that C cannot write, since they must not leave a frame on the stack, or do not know a prototype. All
- * have call frame information: unwinders, C++ exceptions and cancellation pass through.
+ * Entry points that C cannot write, since they must not leave a frame on the stack, or do not know
+ * a prototype. All have call frame information: unwinders, C++ exceptions and cancellation pass
+ * through. Arguments in the upper halves of ymm registers are not kept: no engine function has any.
  *
- *   phase entries    exported engine functions and the slots of hook_phases.c: see the call and its return
+ *   phase entries    exported engine functions and the slots of hook_phases.c: see call and return
  *   vfork            noted, then jumped to: its caller's frame must not be returned through twice
- *   dlsym            answered by hook_phases.c, or jumped to: the loader looks at the return address
+ *   dlsym            answered by hook_phases.c, or jumped to: the loader reads the return address
  *   lt_thread_entry  first code of a new thread: noted, then a jump to the thread's routine
  */
 	.text
@@ -50,8 +51,9 @@ lt_phase_slots:
 	.cfi_endproc
 
 /*
- * Below rbp: rdi rsi rdx rcx r8 r9 rax r10, the entry's number, the real function, xmm0-7. Below that the copy of the
- * caller's stack arguments, at the same alignment to 64 bytes; the callee may change it, as it may the original.
+ * Below rbp: rdi rsi rdx rcx r8 r9 rax r10, the entry's number, the real function, xmm0-7. Below
+ * that the copy of the caller's stack arguments, at the same alignment to 64 bytes; the callee may
+ * change it, as it may the original.
  */
 #define SAVED_NUMBER	-72(%rbp)
 #define SAVED_REAL	-80(%rbp)
