@@ -200,10 +200,24 @@ __attribute__((noreturn)) static void give_up(const char *name)
 /* stack address << 8 | phase + 1; 0: none */
 static __thread uint64_t active[DEPTH_MAX] __attribute__((tls_model("initial-exec")));
 
+/*
+ * The kernel's totals at the borders of phases; not for every token: what a generated one costs is their mean.
+ */
+static void want_sample(int64_t token_count)
+{
+	static int64_t last_count;
+	int64_t before = __atomic_exchange_n(&last_count, token_count, __ATOMIC_RELAXED);
+
+	if (token_count != 1 || before != 1)
+		writer_want_sample();
+}
+
 static void record_end(unsigned phase, int64_t result)
 {
 	struct hook_scope scope;
 
+	if (phases[phase].tokens == TOKENS_none)
+		want_sample(-1);
 	if (!hook_enter(&scope, LT_GROUP_phases, HOOK_CALLER()))
 		return;
 	io_runs_end_all(&scope);
@@ -216,6 +230,7 @@ static bool record_begin(unsigned phase, const void *caller, int64_t token_count
 {
 	struct hook_scope scope;
 
+	want_sample(token_count);
 	if (!hook_enter(&scope, LT_GROUP_phases, caller))
 		return false;
 	io_runs_end_all(&scope);

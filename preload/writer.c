@@ -52,6 +52,7 @@ static uint64_t ended_lost_count;	/* of rings that were given back */
 static uint32_t request;		/* enum request, set by target threads */
 static uint32_t served;			/* futex: passes that served a request */
 static bool is_closed;
+static bool is_sample_wanted;		/* set by target threads */
 static bool is_alone;			/* every other thread has ended */
 
 /* ---- draining ---- */
@@ -246,6 +247,8 @@ static void emit_own_cost(void)
 
 static void sample(uint64_t now_ns)
 {
+	if (__atomic_exchange_n(&is_sample_wanted, false, __ATOMIC_ACQUIRE))
+		proc_sample_process(LT_seen_at_phase);
 	if (now_ns - sampled_at_ns < SAMPLE_NS)
 		return;
 	sampled_at_ns = now_ns;
@@ -549,6 +552,14 @@ static bool ask(enum request wanted)
 static bool is_recording(void)
 {
 	return hook_is_on(LT_GROUP_system);
+}
+
+void writer_want_sample(void)
+{
+	if (!is_recording())
+		return;
+	__atomic_store_n(&is_sample_wanted, true, __ATOMIC_RELEASE);
+	ring_wake_writer();
 }
 
 void writer_flush(void)

@@ -35,6 +35,9 @@ void writer_after_exec(void);
  */
 void writer_close(void);
 
+/* Asks for a sample of the process's totals, soon; does not wait. One system call at most. */
+void writer_want_sample(void);
+
 /*
  * Brackets the real fork: the writer holds no lock of the loader meanwhile, so that the child's loader is usable.
  * is_child: what fork returned. In the child nothing of the shim is touched any more.
