@@ -89,6 +89,16 @@ def case_sigsegv(ctx):
     check_killed(ctx, "sigsegv")
 
 
+def case_report_twice(ctx):
+    """What the report takes out of the rings of a killed process is there the next time."""
+    ctx.both([ctx.fixture("exits"), "sigkill"])
+    first = ctx.report()["trace"]
+    second = ctx.report()["trace"]
+    ctx.equal(second["event_count"], first["event_count"], "event_count of the second report")
+    ctx.equal(count_own(ctx.dump()), ALLOCS, "mallocs in a dump after two reports")
+    ctx.zstd_accepts(ctx.trace)
+
+
 def case_running(ctx):
     """A process that still runs can be reported; its rings stay, and nothing is lost afterwards."""
     env = dict(os.environ, **ctx.trace_env(), FIXTURE_EXPECT=f"{ctx.scratch}/traced.expect")

@@ -34,7 +34,7 @@ def case_lock_fails(ctx):
     limits = {resource.RLIMIT_MEMLOCK: 16384}
     result = ctx.both(command, limits=limits)
     ctx.check("mlock 0: 12" in result.out, f"mlock did not fail:\n{result.out}")
-    traces = [name for name in os.listdir(ctx.scratch) if name.startswith("trace")]
+    traces = [name for name in os.listdir(ctx.scratch) if name.startswith("trace.")]
     own = [t for t in traces if any(e.name == "advise" for e in ctx.dump(f"{ctx.scratch}/{t}"))]
     ctx.check(own, f"no trace of the fixture among {traces}")
     events = expected.check_fixture(ctx, "map_calls", trace=f"{ctx.scratch}/{own[0]}")

@@ -15,9 +15,9 @@ def count(events, size_bytes):
     return sum(1 for e in events if e.name == "alloc" and e["size_bytes"] == size_bytes)
 
 
-def run_mode(ctx, mode):
+def run_mode(ctx, mode, follow="auto"):
     """@return [events of each trace], the parent's first"""
-    ctx.both([ctx.fixture("processes"), mode])
+    ctx.both([ctx.fixture("processes"), mode], env={"LLMTRACE_FOLLOW": follow})
     found = traces(ctx)
     for trace in found:
         ctx.zstd_accepts(trace)
@@ -46,26 +46,29 @@ def case_fork_while_threads_allocate(ctx):
     ctx.is_whole()
 
 
-def check_started(ctx, all_events):
-    """The program that was exec'd has a trace of its own, and only there are its mallocs."""
-    parent, *others = all_events
-    ctx.equal(count(parent, PARENT_BYTES), 20, "the parent's mallocs")
-    ctx.equal(count(parent, CHILD_BYTES), 0, "the child's mallocs in the parent's trace")
-    ctx.equal(sum(count(events, CHILD_BYTES) for events in others), 10,
-              f"the child's mallocs in its own trace ({len(others)} other traces)")
-    ctx.is_whole()
+def check_started(ctx, mode):
+    """The program that was exec'd has its mallocs in a trace of its own, or, as a brief helper, in none.
+    @return the parent's events"""
+    for follow, wanted in (("1", 10), ("auto", 0), ("0", 0)):
+        for trace in traces(ctx):
+            os.remove(trace)
+        parent, *others = run_mode(ctx, mode, follow)
+        what = f"with LLMTRACE_FOLLOW={follow}"
+        ctx.equal(count(parent, PARENT_BYTES), 20, f"the parent's mallocs {what}")
+        ctx.equal(count(parent, CHILD_BYTES), 0, f"the child's mallocs in the parent's trace {what}")
+        ctx.equal(sum(count(events, CHILD_BYTES) for events in others), wanted,
+                  f"the child's mallocs in traces of its own ({len(others)}) {what}")
+        ctx.is_whole()
+    return parent
 
 
 def case_vfork(ctx):
-    all_events = run_mode(ctx, "vfork")
-    check_started(ctx, all_events)
-    ctx.equal(len(calls(all_events[0], "vfork")), 2, "vfork calls")
+    parent = check_started(ctx, "vfork")
+    ctx.equal(len(calls(parent, "vfork")), 2, "vfork calls")
 
 
 def case_spawn(ctx):
-    all_events = run_mode(ctx, "spawn")
-    check_started(ctx, all_events)
-    spawned = calls(all_events[0], "posix_spawn")
+    spawned = calls(check_started(ctx, "spawn"), "posix_spawn")
     ctx.equal([e["result"] > 0 for e in spawned], [True, False], "posix_spawn results")
 
 

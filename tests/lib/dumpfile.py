@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Reads the lines of `llmtrace-report dump`:
     TIME_NS TID NAME aux=... field=value ... stack=[leaf < caller < ...]
-Numbers become int, whatever the report prints them as; strings lose their quotes."""
+Numbers become int, whatever the report prints them as; strings lose their quotes; arrays stand in {}.
+Lines with # tell of damage and are no events."""
 import errno
 import os
 import re
@@ -19,7 +20,7 @@ OPEN_FLAGS.update(O_LARGEFILE=0o100000, O_TMPFILE=0o20200000)
 ERRNOS = {name: value for value, name in errno.errorcode.items()}
 SYMBOLS = {"prot": PROT, "map_flags": MAP_FLAGS, "open_flags": OPEN_FLAGS, "errno": ERRNOS}
 
-FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^}]*\}|[^ ]*)')
+FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\{[^}]*\}|[^ ]*)')
 
 
 class DumpError(Exception):
@@ -47,7 +48,7 @@ def parse_scalar(text, unit):
 
 
 def parse_value(text, unit):
-    if text.startswith("[") and text.endswith("]"):
+    if text.startswith("{") and text.endswith("}"):
         inner = text[1:-1].strip()
         return [parse_scalar(word, unit) for word in re.split(r"[, ]+", inner)] if inner else []
     return parse_scalar(text, unit)
@@ -93,4 +94,4 @@ class Event:
 
 
 def parse_dump(text, units):
-    return [Event(line, units) for line in text.splitlines() if line]
+    return [Event(line, units) for line in text.splitlines() if line and not line.startswith("#")]
