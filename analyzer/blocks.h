@@ -51,7 +51,7 @@ struct block_index {
 	uint64_t file_bytes;
 	struct lt_file_header header;
 	bool is_header_bad;		/* its checksum is wrong: the facts in it are doubtful */
-	bool has_end;
+	bool has_end;			/* the last frame is an end: blocks may follow an earlier one */
 	struct lt_file_end end;
 	bool is_cut;
 	uint64_t cut_offset;

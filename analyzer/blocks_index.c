@@ -225,8 +225,11 @@ static uint64_t step_over(struct block_index *index, struct window *window, uint
 			  const struct frame *frame, uint64_t *budget_bytes)
 {
 	uint64_t next = resynchronise(window, offset + 1, budget_bytes);
+	bool is_last = next >= window->file_bytes;
 
-	if (frame->kind == FRAME_IS_CUT && next >= window->file_bytes) {
+	if (index->has_end && is_last) {
+		note_stretch(index, offset, next, "bytes behind the end of the trace");
+	} else if (frame->kind == FRAME_IS_CUT && is_last) {
 		index->is_cut = true;
 		index->cut_offset = offset;
 	} else {
@@ -239,23 +242,23 @@ static bool walk(struct block_index *index, struct window *window, uint64_t offs
 {
 	uint64_t budget_bytes = (index->file_bytes + (1u << 20)) * SEARCH_BUDGET_FACTOR;
 
-	while (offset < index->file_bytes && !index->has_end) {
+	while (offset < index->file_bytes) {
 		struct frame frame = look(window, offset);
 
 		if (frame.kind == FRAME_IS_CUT || frame.kind == FRAME_IS_BAD) {
 			offset = step_over(index, window, offset, &frame, &budget_bytes);
 			continue;
 		}
-		if (frame.kind == FRAME_IS_BLOCK && !add_block(index, &frame.block))
-			return false;
-		if (frame.kind == FRAME_IS_END) {
+		if (frame.kind == FRAME_IS_BLOCK) {
+			index->has_end = false;
+			if (!add_block(index, &frame.block))
+				return false;
+		} else if (frame.kind == FRAME_IS_END) {
 			index->has_end = true;
 			index->end = frame.end;
 		}
 		offset = frame.next_offset;
 	}
-	if (offset < index->file_bytes)
-		note_stretch(index, offset, index->file_bytes, "bytes behind the end of the trace");
 	return true;
 }
 

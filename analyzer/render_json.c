@@ -74,8 +74,9 @@ static json_t *run_json(const struct run_facts *run)
 			 "cpu_count", value_json(&run->cpu_count),
 			 "start_unix_ns", u64_json(run->start_unix_ns),
 			 "duration_ns", value_json(&run->duration_ns));
-	json_object_set_new(json, "exit", json_pack("{s:o, s:o}", "kind", text_json(run->exit_kind),
-						    "code", value_json(&run->exit_code)));
+	json_object_set_new(json, "exit", json_pack("{s:o, s:o, s:o}",
+			    "kind", text_json(run->exit_kind), "code", value_json(&run->exit_code),
+			    "program", text_json(run->exit_program)));
 	json_object_set_new(json, "complete", json_boolean(run->is_complete));
 	json_object_set_new(json, "incomplete_reason", text_json(run->incomplete_reason));
 	json_object_set_new(json, "event_count", u64_json(run->event_count));

@@ -105,7 +105,8 @@ static void put_run(FILE *out, const struct run_facts *run)
 	fprintf(out, "\n```\n\n| fact | value |\n| --- | --- |\n| duration | %s |\n",
 		units_value(duration, &run->duration_ns, "ns"));
 	fprintf(out, "| end | %s %s |\n", run->exit_kind,
-		units_value(code, &run->exit_code, "number"));
+		run->exit_program ? run->exit_program :
+				    units_value(code, &run->exit_code, "number"));
 	fprintf(out, "| trace | %s, %llu events, %llu lost |\n",
 		run->is_complete ? "complete" : run->incomplete_reason,
 		(unsigned long long)run->event_count, (unsigned long long)run->lost_event_count);

@@ -66,6 +66,9 @@ static void exit_text(const struct run_facts *run, char *ret_text, size_t bytes)
 		snprintf(ret_text, bytes, "still running");
 	else if (!strcmp(run->exit_kind, "killed"))
 		snprintf(ret_text, bytes, "killed");
+	else if (!strcmp(run->exit_kind, "exec"))
+		snprintf(ret_text, bytes, "replaced by %s (exec)",
+			 run->exit_program ? run->exit_program : "another program");
 	else if (run->exit_code.type == VALUE_NULL)
 		snprintf(ret_text, bytes, "ended, exit code not known");
 	else

@@ -245,7 +245,8 @@ void report_set_run(struct report *report, const struct run_facts *run)
 		arena_alloc(&report->arena, (run->command_count + 1) * sizeof(*command));
 	const char **texts[] = { &report->run.path, &report->run.version, &report->run.exe,
 				 &report->run.host, &report->run.kernel, &report->run.cpu_model,
-				 &report->run.exit_kind, &report->run.incomplete_reason,
+				 &report->run.exit_kind, &report->run.exit_program,
+				 &report->run.incomplete_reason,
 				 &report->run.phase_filter };
 
 	report->run = *run;

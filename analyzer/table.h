@@ -102,7 +102,8 @@ struct run_facts {
 	uint32_t pid;
 	uint64_t start_unix_ns;
 	struct value cpu_count, duration_ns;
-	const char *exit_kind;		/* "exit" "signal" "killed" "running" */
+	const char *exit_kind;		/* "exit" "signal" "killed" "running" "exec" */
+	const char *exit_program;	/* what replaced it by exec, NULL when that is not known */
 	struct value exit_code;
 	bool is_complete;
 	const char *incomplete_reason;	/* NULL when complete */
