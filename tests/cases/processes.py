@@ -81,7 +81,7 @@ def case_system(ctx):
 
 def case_exec(ctx):
     """The same process, another program: two traces, the first ends with the exec."""
-    all_events = run_mode(ctx, "exec")
+    all_events = run_mode(ctx, "exec", "1")
     before = [events for events in all_events if count(events, PARENT_BYTES)]
     after = [events for events in all_events if count(events, CHILD_BYTES)]
     ctx.equal([len(before), len(after)], [1, 1], "traces before and after the exec")
@@ -90,6 +90,14 @@ def case_exec(ctx):
     ctx.equal(len(calls(before[0], "exec")), 1, "exec calls")
     for trace in traces(ctx):
         ctx.is_whole(trace)
+
+
+def case_wrapper_that_execs(ctx):
+    """By default a brief wrapper leaves no file: the program that it becomes has the name."""
+    all_events = run_mode(ctx, "exec")
+    ctx.equal([count(events, CHILD_BYTES) for events in all_events], [10], "mallocs of the program")
+    ctx.equal(traces(ctx), [ctx.trace], "traces")
+    ctx.is_whole()
 
 
 def case_exec_that_fails(ctx):
