@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for the calls that arrive while the real allocator is not known yet: dlsym may allocate while it looks
- * for malloc. A static buffer, handed out once and never taken back; blocks are 16-aligned and know their size.
- * Any thread, no lock. Never aborts: an exhausted arena answers NULL, as malloc may.
+ * Memory for the calls that arrive while the real allocator is not known yet: dlsym may allocate
+ * while it looks for malloc. A static buffer, handed out once and never taken back; blocks are
+ * 16-aligned and know their size. Any thread, no lock. Never aborts: an exhausted arena answers
+ * NULL, as malloc may.
  */
 #ifndef LLMTRACE_BOOT_ARENA_H
 #define LLMTRACE_BOOT_ARENA_H
@@ -31,7 +32,10 @@ void boot_arena_free(void *addr);
 /* Bytes of a block. */
 size_t boot_arena_size(const void *addr);
 
-/* realloc of a block into the real allocator; the old block stays as it is. NULL when there is no memory. */
+/*
+ * realloc of a block into the real allocator; the old block stays as it is. NULL when there is no
+ * memory.
+ */
 void *boot_arena_move(void *addr, size_t size);
 
 #endif

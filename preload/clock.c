@@ -21,7 +21,7 @@ void clock_init(void)
 
 struct lt_clock_pair clock_read_pair(void)
 {
-	struct lt_clock_pair best = { 0, 0 };
+	struct lt_clock_pair best = {0, 0};
 	uint64_t best_window = UINT64_MAX;
 
 	if (!clock_is_ticking) {
@@ -42,12 +42,16 @@ struct lt_clock_pair clock_read_pair(void)
 	return best;
 }
 
-/* ns for a tick, as 32.32 fixed point, rounded down: so a segment never ends past the next one's begin. */
+/*
+ * ns for a tick, as 32.32 fixed point, rounded down: so a segment never ends past the next one's
+ * begin.
+ */
 static uint64_t rate_between(const struct lt_clock_pair *from, const struct lt_clock_pair *to)
 {
 	if (to->ticks == from->ticks)
 		return (uint64_t)1 << 32;
-	return (uint64_t)(((unsigned __int128)(to->ns - from->ns) << 32) / (to->ticks - from->ticks));
+	return (uint64_t)(((unsigned __int128)(to->ns - from->ns) << 32) /
+			  (to->ticks - from->ticks));
 }
 
 void clock_map_add(struct clock_map *map, struct lt_clock_pair pair)
@@ -81,6 +85,9 @@ uint64_t clock_map_old_ns(const struct clock_map *map, uint64_t ticks)
 			break;
 	}
 	if (ticks >= from->ticks)
-		return from->ns + (uint64_t)((unsigned __int128)(ticks - from->ticks) * rate_between(from, to) >> 32);
-	return from->ns - (uint64_t)((unsigned __int128)(from->ticks - ticks) * rate_between(from, to) >> 32);
+		return from->ns + (uint64_t)((unsigned __int128)(ticks - from->ticks) *
+						     rate_between(from, to) >>
+					     32);
+	return from->ns -
+	       (uint64_t)((unsigned __int128)(from->ticks - ticks) * rate_between(from, to) >> 32);
 }

@@ -3,8 +3,8 @@
  * Time stamps of records, and the pairs that turn them into CLOCK_MONOTONIC nanoseconds.
  *
  * Records hold ticks: the processor's time stamp counter where it is steady, else CLOCK_MONOTONIC
- * nanoseconds. clock_now and clock_after are for any thread, need no set-up, take no lock and make no system
- * call. The pairs belong to the writer.
+ * nanoseconds. clock_now and clock_after are for any thread, need no set-up, take no lock and make
+ * no system call. The pairs belong to the writer.
  */
 #ifndef LLMTRACE_CLOCK_H
 #define LLMTRACE_CLOCK_H
@@ -39,13 +39,19 @@ static inline uint64_t clock_after(void)
 /* Reads both clocks at the same moment: the closest of a few tries. */
 struct lt_clock_pair clock_read_pair(void);
 
-/* The writer's map from ticks to ns: exact between the pairs that it was given, so it never runs backwards. */
+/*
+ * The writer's map from ticks to ns: exact between the pairs that it was given, so it never runs
+ * backwards.
+ */
 #define CLOCK_HISTORY 64u
 struct clock_map {
 	struct lt_clock_pair pairs[CLOCK_HISTORY];
-	uint32_t count;			/* pairs so far; the newest is (count - 1) % CLOCK_HISTORY */
+	uint32_t count; /* pairs so far; the newest is (count - 1) % CLOCK_HISTORY */
 	struct lt_clock_pair first;
-	/* derived when a pair is added: the newest segment and the rate since the first pair, as 32.32 fixed point */
+	/*
+	 * derived when a pair is added: the newest segment and the rate since the first pair,
+	 * as 32.32 fixed point
+	 */
 	struct lt_clock_pair segment_start;
 	uint64_t segment_ticks;
 	uint64_t segment_rate;
@@ -64,7 +70,8 @@ static inline uint64_t clock_map_ns(const struct clock_map *map, uint64_t ticks)
 
 	if (__builtin_expect(since > map->segment_ticks, 0))
 		return clock_map_old_ns(map, ticks);
-	return map->segment_start.ns + (uint64_t)((unsigned __int128)since * map->segment_rate >> 32);
+	return map->segment_start.ns +
+	       (uint64_t)((unsigned __int128)since * map->segment_rate >> 32);
 }
 
 /* A span of ticks as ns, by the rate since the first pair. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Definitions of the trace; see definitions.h. A full buffer of rows is handed to the writer at once, so one row may be as long as
- * the longest string or stack and the number of rows has no limit.
+ * Definitions of the trace; see definitions.h. A full buffer of rows is handed to the writer at
+ * once, so one row may be as long as the longest string or stack and the number of rows has no
+ * limit.
  */
 #include "definitions.h"
 
@@ -21,8 +22,8 @@ static uint8_t *rows;
 static struct lt_wire_out out;
 static uint32_t row_count;
 static uint32_t next_stack = 1, next_string = 1;
-static uint32_t modules_done;		/* definitions written for modules 1..modules_done */
-static uint8_t *module_end_done;	/* bit by module */
+static uint32_t modules_done;	 /* definitions written for modules 1..modules_done */
+static uint8_t *module_end_done; /* bit by module */
 
 #define MODULE_BITS 4096u
 
@@ -30,15 +31,15 @@ bool definitions_init(void)
 {
 	rows = sys_memory(ROWS_BYTES);
 	module_end_done = sys_memory(MODULE_BITS / 8);
-	out = (struct lt_wire_out){ rows, rows ? rows + ROWS_BYTES : NULL, false };
+	out = (struct lt_wire_out){rows, rows ? rows + ROWS_BYTES : NULL, false};
 	return rows && module_end_done;
 }
 
 bool definitions_take(const uint8_t **ret_rows, size_t *ret_bytes, uint32_t *ret_count)
 {
 	*ret_rows = rows;
-	*ret_bytes = (size_t)(out.at - rows);
-	*ret_count = row_count;
+	*   ret_bytes = (size_t)(out.at - rows);
+	*   ret_count = row_count;
 	out.at = rows;
 	row_count = 0;
 	return *ret_count;
@@ -52,7 +53,7 @@ struct row {
 
 static void row_begin(struct row *row)
 {
-	row->out = (struct lt_wire_out){ row->bytes, row->bytes + sizeof(row->bytes), false };
+	row->out = (struct lt_wire_out){row->bytes, row->bytes + sizeof(row->bytes), false};
 }
 
 static void row_end(struct row *row, unsigned kind)
@@ -90,7 +91,8 @@ void definitions_stream(uint32_t stream, uint32_t tid, uint64_t start_ns)
 	row_end(&row, LT_KIND_stream);
 }
 
-void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_bytes, const char *name, size_t length)
+void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_bytes,
+			const char *name, size_t length)
 {
 	struct row row;
 
@@ -162,7 +164,8 @@ static const struct module *find_module(uint64_t addr, uint32_t generation)
 /* The entry points of phases stand between the target's frames; they are not the target's. */
 static bool is_own_frame(const struct module *module)
 {
-	return module && module->start <= (uintptr_t)is_own_frame && (uintptr_t)is_own_frame < module->end;
+	return module && module->start <= (uintptr_t)is_own_frame &&
+	       (uintptr_t)is_own_frame < module->end;
 }
 
 static void put_frame(struct lt_wire_out *frames, uint64_t addr, uint32_t generation)
@@ -180,7 +183,7 @@ static void put_frame(struct lt_wire_out *frames, uint64_t addr, uint32_t genera
 static void put_stack(const struct lt_intern_entry *entry)
 {
 	uint8_t bytes[LT_STACK_MAX_DEPTH * 2 * LT_VARINT_MAX_BYTES];
-	struct lt_wire_out frames = { bytes, bytes + sizeof(bytes), false };
+	struct lt_wire_out frames = {bytes, bytes + sizeof(bytes), false};
 	struct row row;
 
 	for (uint32_t i = 0; i < entry->length / 8; i++) {

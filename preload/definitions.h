@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Definitions of the trace: strings, stacks, modules, symbols, streams, facts. Rows collect here until the writer puts
- * them into a block before the events that use them. Belongs to the writer thread.
+ * Definitions of the trace: strings, stacks, modules, symbols, streams, facts. Rows collect here
+ * until the writer puts them into a block before the events that use them. Belongs to the writer
+ * thread.
  */
 #ifndef LLMTRACE_DEFINITIONS_H
 #define LLMTRACE_DEFINITIONS_H
@@ -15,13 +16,15 @@
 bool definitions_init(void);
 
 /*
- * @return the file's id of an interned stack or string; 0 for 0. A first use adds its definition, and those of its modules.
+ * @return the file's id of an interned stack or string; 0 for 0. A first use adds its definition,
+ * and those of its modules.
  */
 uint32_t definitions_id(uint32_t intern_id);
 
 void definitions_meta(const char *key, const char *value, size_t length);
 void definitions_stream(uint32_t stream, uint32_t tid, uint64_t start_ns);
-void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_bytes, const char *name, size_t length);
+void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_bytes,
+			const char *name, size_t length);
 
 /* Adds rows for modules that are new or gone since the last call. */
 void definitions_modules(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records to columns; see encode.h. Each column is a buffer of its own, made when the first event of its kind arrives.
- * Entered by the writer thread alone; may not call anything that takes a lock.
+ * Records to columns; see encode.h. Each column is a buffer of its own, made when the first event
+ * of its kind arrives. Entered by the writer thread alone; may not call anything that takes a lock.
  */
 #include "encode.h"
 
@@ -19,7 +19,7 @@
 struct column {
 	uint8_t *bytes;
 	uint32_t used;
-	bool is_zero;		/* nothing but zeros so far: the column is left out */
+	bool is_zero; /* nothing but zeros so far: the column is left out */
 	uint64_t previous;
 };
 
@@ -29,7 +29,7 @@ struct kind_columns {
 	bool is_used;
 };
 
-static struct kind_columns *kinds;	/* by kind */
+static struct kind_columns *kinds; /* by kind */
 static uint8_t *kind_column;
 static struct column time_column;
 static const struct clock_map *clock_map;
@@ -77,7 +77,8 @@ static bool make_buffers(struct kind_columns *columns)
 
 	for (unsigned i = 0; i < FIELDS_MAX + 2; i++) {
 		struct column *column = &columns->columns[i];
-		unsigned count = i < columns->info->field_count ? columns->info->fields[i].count : 1;
+		unsigned count =
+			i < columns->info->field_count ? columns->info->fields[i].count : 1;
 
 		if (i >= columns->info->field_count && i < FIELDS_MAX)
 			continue;
@@ -92,7 +93,8 @@ static bool make_buffers(struct kind_columns *columns)
 static inline void put_value(struct column *column, uint64_t value)
 {
 	column->is_zero &= value == 0;
-	column->used = (uint32_t)(lt_varint_put(column->bytes + column->used, value) - column->bytes);
+	column->used =
+		(uint32_t)(lt_varint_put(column->bytes + column->used, value) - column->bytes);
 }
 
 /* Ids of the intern table become ids of the file, ticks become ns. */
@@ -109,8 +111,8 @@ static inline __attribute__((always_inline)) uint64_t to_file(enum lt_unit unit,
 	}
 }
 
-static inline __attribute__((always_inline)) void put_element(struct column *column, enum lt_unit unit,
-							      enum lt_codec codec, uint64_t value)
+static inline __attribute__((always_inline)) void
+put_element(struct column *column, enum lt_unit unit, enum lt_codec codec, uint64_t value)
 {
 	uint64_t previous = column->previous;
 
@@ -124,18 +126,21 @@ static inline __attribute__((always_inline)) void put_element(struct column *col
 	put_value(column, value);
 }
 
-/* put_fields_<event>: all fields of one kind of record, written out by the compiler from the event table. */
+/*
+ * put_fields_<event>: all fields of one kind of record, written out by the compiler from the event
+ * table.
+ */
 #define ELEMENTS_1(event, field, index) ((uint64_t)(int64_t)(event)->field)
 #define ELEMENTS_8(event, field, index) ((uint64_t)(int64_t)(event)->field[index])
-#define LT_EVENT(name, id, group, aux, doc)                                                  \
-	static void put_fields_##name(struct column *column, const struct lt_record *record) \
-	{                                                                                    \
+#define LT_EVENT(name, id, group, aux, doc)                                                        \
+	static void put_fields_##name(struct column *column, const struct lt_record *record)       \
+	{                                                                                          \
 		const struct lt_ev_##name *event = (const struct lt_ev_##name *)record;
-#define LT_FIELD(name, type, field, count, unit, codec, doc)                                 \
-		for (unsigned i = 0; i < count; i++)                                         \
-			put_element(column, LT_UNIT_##unit, LT_CODEC_##codec,                \
-				    ELEMENTS_##count(event, field, i));                      \
-		column++;
+#define LT_FIELD(name, type, field, count, unit, codec, doc)                                       \
+	for (unsigned i = 0; i < count; i++)                                                       \
+		put_element(column, LT_UNIT_##unit, LT_CODEC_##codec,                              \
+			    ELEMENTS_##count(event, field, i));                                    \
+	column++;
 #define LT_END(name) }
 #define LT_DEF(name, id, doc)
 #define LT_DEF_FIELD(...)
@@ -162,7 +167,10 @@ static put_fields_fn *const put_fields[LT_KIND_COUNT] = {
 
 static void put_time(uint64_t ns)
 {
-	/* the first entry is written by encode_finish: its base, the earliest time, is not known before */
+	/*
+	 * the first entry is written by encode_finish: its base, the earliest time, is not known
+	 * before
+	 */
 	if (event_count == 0)
 		first_ns = earliest_ns = ns;
 	else
@@ -209,8 +217,8 @@ uint64_t encode_end_ns(void)
 	return latest_ns;
 }
 
-static void put_column_header(struct lt_wire_out *out, unsigned kind, unsigned field, unsigned codec,
-			      unsigned count, uint32_t bytes)
+static void put_column_header(struct lt_wire_out *out, unsigned kind, unsigned field,
+			      unsigned codec, unsigned count, uint32_t bytes)
 {
 	lt_put_varint(out, kind);
 	lt_put_varint(out, field);
@@ -236,7 +244,7 @@ static void visit_columns(struct lt_wire_out *out, visit_fn *visit)
 			continue;
 		for (unsigned i = 0; i < FIELDS_MAX + 2; i++) {
 			const struct column *column = &columns->columns[i];
-			struct column_visit here = { kind, i, LT_CODEC_plain, 1, column };
+			struct column_visit here = {kind, i, LT_CODEC_plain, 1, column};
 
 			if (column->is_zero || !column->used)
 				continue;
@@ -244,7 +252,8 @@ static void visit_columns(struct lt_wire_out *out, visit_fn *visit)
 				here.codec = columns->info->fields[i].codec;
 				here.count = columns->info->fields[i].count;
 			} else {
-				here.field = i == COLUMN_AUX_INDEX ? LT_COLUMN_AUX : LT_COLUMN_STACK;
+				here.field =
+					i == COLUMN_AUX_INDEX ? LT_COLUMN_AUX : LT_COLUMN_STACK;
 			}
 			visit(out, &here);
 		}
@@ -262,7 +271,8 @@ static void count_column(struct lt_wire_out *out, const struct column_visit *vis
 
 static void put_visit_header(struct lt_wire_out *out, const struct column_visit *visit)
 {
-	put_column_header(out, visit->kind, visit->field, visit->codec, visit->count, visit->column->used);
+	put_column_header(out, visit->kind, visit->field, visit->codec, visit->count,
+			  visit->column->used);
 }
 
 static void put_visit_bytes(struct lt_wire_out *out, const struct column_visit *visit)
@@ -273,14 +283,17 @@ static void put_visit_bytes(struct lt_wire_out *out, const struct column_visit *
 void encode_finish(struct lt_wire_out *out)
 {
 	uint8_t first[LT_VARINT_MAX_BYTES];
-	uint32_t first_bytes = (uint32_t)(lt_varint_put(first, lt_zigzag((int64_t)(first_ns - earliest_ns))) - first);
+	uint32_t first_bytes =
+		(uint32_t)(lt_varint_put(first, lt_zigzag((int64_t)(first_ns - earliest_ns))) -
+			   first);
 
 	visited_count = 0;
 	visit_columns(out, count_column);
 	lt_put_varint(out, event_count);
 	lt_put_varint(out, 2 + visited_count);
 	put_column_header(out, 0, LT_COLUMN_KIND, LT_CODEC_plain, 1, event_count);
-	put_column_header(out, 0, LT_COLUMN_TIME, LT_CODEC_delta, 1, first_bytes + time_column.used);
+	put_column_header(out, 0, LT_COLUMN_TIME, LT_CODEC_delta, 1,
+			  first_bytes + time_column.used);
 	visit_columns(out, put_visit_header);
 	lt_put_bytes(out, kind_column, event_count);
 	lt_put_bytes(out, first, first_bytes);

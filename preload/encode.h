@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Turns records into the columns of an EVENTS block (format: llmtrace/format.h). Driven by the event table alone. Belongs to
- * the writer thread.
+ * Turns records into the columns of an EVENTS block (format: llmtrace/format.h). Driven by the
+ * event table alone. Belongs to the writer thread.
  */
 #ifndef LLMTRACE_ENCODE_H
 #define LLMTRACE_ENCODE_H
@@ -22,7 +22,10 @@ bool encode_init(const struct clock_map *clock);
 /* Starts a block. */
 void encode_begin(void);
 
-/* Adds a committed record; kinds that the table lacks are left out. Its stack and strings get file ids (definitions.h). */
+/*
+ * Adds a committed record; kinds that the table lacks are left out. Its stack and strings get file
+ * ids (definitions.h).
+ */
 void encode_add(const struct lt_record *record);
 
 /* Events in the block so far, and the earliest and the latest time. */

@@ -14,7 +14,6 @@
 #include "sys.h"
 #include "text.h"
 
-
 static char text[65536];
 
 static void add(const char *key, const char *value)
@@ -64,7 +63,7 @@ static void add_cpu(void)
 /* CPUs that the process may use. */
 static void add_cpu_count(void)
 {
-	uint64_t mask[128] = { 0 }, count = 0;
+	uint64_t mask[128] = {0}, count = 0;
 	long bytes = SYS_CALL(sched_getaffinity, 0, sizeof(mask), mask, 0, 0, 0);
 
 	for (long i = 0; i < bytes / 8; i++)
@@ -106,7 +105,8 @@ void facts_add(void)
 
 void facts_add_recording(void)
 {
-	add("clock", clock_is_ticking ? "tsc" : "clock_gettime: the time stamp counter is not steady");
+	add("clock",
+	    clock_is_ticking ? "tsc" : "clock_gettime: the time stamp counter is not steady");
 	add("pool_place", pool_path()[0] ? pool_path() : "memory: no file system had room");
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stand-ins for functions that the C library lacks; see fallbacks.h. Each is entered by the target's threads as the
- * real function would be, signal handlers included. No cancellation points: who calls a function that its
- * C library does not have cannot know it as one.
+ * Stand-ins for functions that the C library lacks; see fallbacks.h. Each is entered by the
+ * target's threads as the real function would be, signal handlers included. No cancellation points:
+ * who calls a function that its C library does not have cannot know it as one.
  */
 #include "fallbacks.h"
 
@@ -88,7 +88,7 @@ int fallback_close_range(unsigned int first, unsigned int last, int flags)
 
 void fallback_closefrom(int first)
 {
-	struct rlimit limit = { 1024, 1024 };
+	struct rlimit limit = {1024, 1024};
 	unsigned from = first < 0 ? 0 : (unsigned)first;
 
 	if (SYS_CALL(close_range, from, ~0u, 0, 0, 0, 0) >= 0)
@@ -125,7 +125,8 @@ ssize_t fallback_pwritev2(int fd, const struct iovec *parts, int count, off_t of
 	return libc_result(SYS_CALL(pwritev2, fd, parts, count, offset, 0, flags));
 }
 
-ssize_t fallback_pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset, int flags)
+ssize_t fallback_pwritev64v2(int fd, const struct iovec *parts, int count, off64_t offset,
+			     int flags)
 {
 	return libc_result(SYS_CALL(pwritev2, fd, parts, count, offset, 0, flags));
 }
@@ -155,8 +156,8 @@ ssize_t fallback___pread64_chk(int fd, void *buffer, size_t bytes, off64_t offse
 	return real_pread64(fd, buffer, bytes, offset);
 }
 
-ssize_t fallback_copy_file_range(int fd, off64_t *offset, int to_fd, off64_t *to_offset, size_t bytes,
-				 unsigned int flags)
+ssize_t fallback_copy_file_range(int fd, off64_t *offset, int to_fd, off64_t *to_offset,
+				 size_t bytes, unsigned int flags)
 {
 	return libc_result(SYS_CALL(copy_file_range, fd, offset, to_fd, to_offset, bytes, flags));
 }
@@ -168,7 +169,8 @@ size_t fallback___fread_chk(void *buffer, size_t room, size_t size, size_t count
 	return real_fread(buffer, size, count, stream);
 }
 
-size_t fallback___fread_unlocked_chk(void *buffer, size_t room, size_t size, size_t count, FILE *stream)
+size_t fallback___fread_unlocked_chk(void *buffer, size_t room, size_t size, size_t count,
+				     FILE *stream)
 {
 	check_room(size * count, room);
 	return real_fread_unlocked(buffer, size, count, stream);
@@ -289,13 +291,15 @@ int fallback___fxstatat(int version, int dir_fd, const char *path, struct stat *
 	return stat_path(dir_fd, path, ret_stat, flags);
 }
 
-int fallback___fxstatat64(int version, int dir_fd, const char *path, struct stat64 *ret_stat, int flags)
+int fallback___fxstatat64(int version, int dir_fd, const char *path, struct stat64 *ret_stat,
+			  int flags)
 {
 	(void)version;
 	return stat_path(dir_fd, path, ret_stat, flags);
 }
 
-int fallback_statx(int dir_fd, const char *path, int flags, unsigned int mask, struct statx *ret_stat)
+int fallback_statx(int dir_fd, const char *path, int flags, unsigned int mask,
+		   struct statx *ret_stat)
 {
 	return (int)libc_result(SYS_CALL(statx, dir_fd, path, flags, mask, ret_stat, 0));
 }
@@ -314,7 +318,8 @@ pid_t fallback__Fork(void)
 	return real_fork();
 }
 
-int fallback_execveat(int dir_fd, const char *path, char *const argv[], char *const envp[], int flags)
+int fallback_execveat(int dir_fd, const char *path, char *const argv[], char *const envp[],
+		      int flags)
 {
 	return (int)libc_result(SYS_CALL(execveat, dir_fd, path, argv, envp, flags, 0));
 }

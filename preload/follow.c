@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which processes of a tree are traced; see follow.h. A process that is traced has a pool in /dev/shm that tells so. */
+/*
+ * Which processes of a tree are traced; see follow.h. A process that is traced has a pool in
+ * /dev/shm that tells so.
+ */
 #include "follow.h"
 
 #include <string.h>
@@ -21,7 +24,8 @@ static bool has_pool(int pid)
 {
 	char path[64];
 
-	text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)pid, identity_start_ticks(pid));
+	text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)pid,
+		    identity_start_ticks(pid));
 	return SYS_CALL(faccessat, AT_FDCWD, path, 0, 0, 0, 0) == 0;
 }
 
@@ -57,7 +61,8 @@ bool follow_wants_this(void)
 	if (getauxval(AT_SECURE))
 		return false;
 	has_traced_parent = find_traced_parent();
-	return strcmp(options_get()->follow, "0") || (!has_traced_parent && !has_pool(identity_get()->pid));
+	return strcmp(options_get()->follow, "0") ||
+	       (!has_traced_parent && !has_pool(identity_get()->pid));
 }
 
 bool follow_is_brief(uint64_t start_ns)
@@ -66,7 +71,8 @@ bool follow_is_brief(uint64_t start_ns)
 
 	if (!strcmp(options_get()->follow, "1") || clock_monotonic_ns() - start_ns >= BRIEF_NS)
 		return false;
-	return sys_getrusage(RUSAGE_SELF, &usage) == 0 && (uint64_t)usage.ru_maxrss << 10 < BRIEF_BYTES;
+	return sys_getrusage(RUSAGE_SELF, &usage) == 0 &&
+	       (uint64_t)usage.ru_maxrss << 10 < BRIEF_BYTES;
 }
 
 bool follow_has_traced_parent(void)

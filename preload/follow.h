@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which processes of a tree are traced, and which traces are kept: LLMTRACE_FOLLOW. Start-up and the writer; no lock.
+ * Which processes of a tree are traced, and which traces are kept: LLMTRACE_FOLLOW. Start-up and
+ * the writer; no lock.
  */
 #ifndef LLMTRACE_FOLLOW_H
 #define LLMTRACE_FOLLOW_H
@@ -12,8 +13,9 @@
 bool follow_wants_this(void);
 
 /*
- * Whether a trace that began at start_ns (CLOCK_MONOTONIC) and ends now is of a short-lived helper, a wrapper script or a probe that
- * the real program starts: under 1 s and 64 MB. Never with LLMTRACE_FOLLOW=1.
+ * Whether a trace that began at start_ns (CLOCK_MONOTONIC) and ends now is of a short-lived helper,
+ * a wrapper script or a probe that the real program starts: under 1 s and 64 MB. Never with
+ * LLMTRACE_FOLLOW=1.
  */
 bool follow_is_brief(uint64_t start_ns);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of functions; see function_names.h. No index is kept of a symbol table: the few addresses that are wanted are sorted
- * and the table is read once past them, which costs a few milliseconds for the largest programs.
+ * Names of functions; see function_names.h. No index is kept of a symbol table: the few addresses
+ * that are wanted are sorted and the table is read once past them, which costs a few milliseconds
+ * for the largest programs.
  */
 #include "function_names.h"
 
@@ -17,19 +18,19 @@
 #define SYMBOLS_A_TIME 1024u
 
 struct wanted {
-	uint64_t offset;	/* of a byte inside the call: the return address minus 1 */
+	uint64_t offset; /* of a byte inside the call: the return address minus 1 */
 	uint32_t module;
 	/* the best symbol so far, during one pass */
 	uint64_t start;
 	uint64_t size_bytes;
 	uint32_t name;
-	uint32_t rank;		/* 0: none */
+	uint32_t rank; /* 0: none */
 };
 
 static struct wanted *wanted;
 static uint32_t wanted_count, wanted_max;
-static uint32_t done_count;	/* the first ones are looked up */
-static uint32_t *table;		/* hash table of numbers in wanted, plus 1 */
+static uint32_t done_count; /* the first ones are looked up */
+static uint32_t *table;	    /* hash table of numbers in wanted, plus 1 */
 static uint32_t table_size;
 
 static uint32_t hash(uint32_t module, uint64_t offset)
@@ -87,7 +88,7 @@ void function_names_want(uint32_t module, uint64_t offset)
 		return;
 	if (wanted_count == wanted_max && !grow())
 		return;
-	wanted[wanted_count] = (struct wanted){ .module = module, .offset = offset };
+	wanted[wanted_count] = (struct wanted){.module = module, .offset = offset};
 	table_add(wanted_count++);
 }
 
@@ -116,16 +117,19 @@ static bool map_file(const char *path, struct elf_file *ret_file)
 /* @return bytes of the file, NULL where it is too short. */
 static const void *file_at(const struct elf_file *file, uint64_t offset, uint64_t bytes)
 {
-	return offset > file->size_bytes || bytes > file->size_bytes - offset ? NULL : file->bytes + offset;
+	return offset > file->size_bytes || bytes > file->size_bytes - offset
+		       ? NULL
+		       : file->bytes + offset;
 }
 
-static const Elf64_Shdr *find_section(const struct elf_file *file, uint32_t type, const Elf64_Shdr **ret_sections)
+static const Elf64_Shdr *find_section(const struct elf_file *file, uint32_t type,
+				      const Elf64_Shdr **ret_sections)
 {
 	const Elf64_Ehdr *header = file_at(file, 0, sizeof(*header));
 	const Elf64_Shdr *sections;
 
-	if (!header || memcmp(header->e_ident, ELFMAG, SELFMAG) || header->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    header->e_shentsize != sizeof(*sections))
+	if (!header || memcmp(header->e_ident, ELFMAG, SELFMAG) ||
+	    header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_shentsize != sizeof(*sections))
 		return NULL;
 	sections = file_at(file, header->e_shoff, (uint64_t)header->e_shnum * sizeof(*sections));
 	for (uint32_t i = 0; sections && i < header->e_shnum; i++) {
@@ -137,7 +141,10 @@ static const Elf64_Shdr *find_section(const struct elf_file *file, uint32_t type
 	return NULL;
 }
 
-/* Among several names of one function: a global one, then one without leading underscores, then the first. */
+/*
+ * Among several names of one function: a global one, then one without leading underscores, then the
+ * first.
+ */
 static uint32_t rank(const Elf64_Sym *symbol, const char *name)
 {
 	uint32_t score = 1;
@@ -165,13 +172,14 @@ static uint32_t lower_bound(const struct wanted *part, uint32_t count, uint64_t 
 	return low;
 }
 
-static void offer_symbol(struct wanted *part, uint32_t count, const Elf64_Sym *symbol, const char *names,
-			 uint64_t names_bytes)
+static void offer_symbol(struct wanted *part, uint32_t count, const Elf64_Sym *symbol,
+			 const char *names, uint64_t names_bytes)
 {
 	unsigned type = ELF64_ST_TYPE(symbol->st_info);
 	uint32_t score;
 
-	if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol->st_size == 0 || symbol->st_name >= names_bytes)
+	if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol->st_size == 0 ||
+	    symbol->st_name >= names_bytes)
 		return;
 	score = rank(symbol, names + symbol->st_name);
 	for (uint32_t i = lower_bound(part, count, symbol->st_value);
@@ -197,7 +205,8 @@ static void emit(const struct wanted *part, uint32_t count, const char *names, u
 	}
 }
 
-static bool read_table(const struct elf_file *file, uint32_t type, struct wanted *part, uint32_t count)
+static bool read_table(const struct elf_file *file, uint32_t type, struct wanted *part,
+		       uint32_t count)
 {
 	const Elf64_Shdr *sections, *section = find_section(file, type, &sections);
 	const Elf64_Sym *symbols;

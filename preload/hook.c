@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slow half of entering a hook: a thread's first event, re-entry, and marks that the stack has left behind.
- * Entered by target threads, in signal handlers too.
+ * The slow half of entering a hook: a thread's first event, re-entry, and marks that the stack has
+ * left behind. Entered by target threads, in signal handlers too.
  */
 #include "hook.h"
 
@@ -29,32 +29,39 @@ static struct alternate_stack alternate_stack_now(void)
 	stack_t stack;
 
 	if (SYS_CALL(sigaltstack, NULL, &stack, 0, 0, 0, 0) < 0 || stack.ss_flags & SS_DISABLE)
-		return (struct alternate_stack){ 0, 0, false };
-	return (struct alternate_stack){ (uintptr_t)stack.ss_sp, (uintptr_t)stack.ss_sp + stack.ss_size,
-					 stack.ss_flags & SS_ONSTACK };
+		return (struct alternate_stack){0, 0, false};
+	return (struct alternate_stack){(uintptr_t)stack.ss_sp,
+					(uintptr_t)stack.ss_sp + stack.ss_size,
+					stack.ss_flags & SS_ONSTACK};
 }
 
 /*
- * Whether the hook that set the mark can still be running on the stack that is in use now. The stack grows down: an
- * active hook has its scope above this one, with its cookie intact. Any other mark was left behind by siglongjmp.
+ * Whether the hook that set the mark can still be running on the stack that is in use now. The
+ * stack grows down: an active hook has its scope above this one, with its cookie intact. Any other
+ * mark was left behind by siglongjmp.
  */
 static bool is_live(const struct hook_scope *mark, const struct hook_scope *scope,
 		    const struct alternate_stack *alternate)
 {
-	bool is_mark_alternate = (uintptr_t)mark - alternate->start < alternate->end - alternate->start;
+	bool is_mark_alternate =
+		(uintptr_t)mark - alternate->start < alternate->end - alternate->start;
 
 	return is_mark_alternate == alternate->is_active && mark > scope &&
 	       mark->cookie == (HOOK_COOKIE ^ (uintptr_t)mark);
 }
 
-/* Turns the slots that a hook reserved and never committed into pads: the writer could not pass them. */
+/*
+ * Turns the slots that a hook reserved and never committed into pads: the writer could not pass
+ * them.
+ */
 static void abandon_reservations(struct lt_ring *ring)
 {
 	uint64_t position = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
 
 	while (position < ring->head) {
 		uint32_t state = ring_slot(ring, position)->state;
-		unsigned slots = LT_STATE_LAP(state) == LT_LAP(position) ? LT_STATE_SLOTS(state) : 0;
+		unsigned slots =
+			LT_STATE_LAP(state) == LT_LAP(position) ? LT_STATE_SLOTS(state) : 0;
 
 		if (slots == 0 || !LT_STATE_KIND(state))
 			ring_pad(ring, position, slots ? slots : 1);
@@ -95,7 +102,9 @@ bool hook_enter_slow(struct hook_scope *scope, const void *caller)
 				self->ring->passed_count++;
 			return false;
 		}
-		/* a handler on the alternate stack has interrupted a hook, which goes on after it */
+		/*
+		 * a handler on the alternate stack has interrupted a hook, which goes on after it
+		 */
 		if (alternate.is_active)
 			scope->outer = mark;
 		else if (self->ring)
@@ -114,6 +123,6 @@ struct hook_faults hook_faults_now(void)
 	struct rusage usage;
 
 	if (sys_getrusage(RUSAGE_THREAD, &usage) < 0)
-		return (struct hook_faults){ 0, 0 };
-	return (struct hook_faults){ (uint32_t)usage.ru_minflt, (uint32_t)usage.ru_majflt };
+		return (struct hook_faults){0, 0};
+	return (struct hook_faults){(uint32_t)usage.ru_minflt, (uint32_t)usage.ru_majflt};
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks of the malloc family: the hottest path. Any thread, signal handlers, before main. Blocks of the bootstrap
- * arena (boot_arena.h) arrive here too, for as long as the process lives.
+ * Hooks of the malloc family: the hottest path. Any thread, signal handlers, before main. Blocks of
+ * the bootstrap arena (boot_arena.h) arrive here too, for as long as the process lives.
  *
- * A failed realloc leaves the old block alive, realloc(p, 0) frees it: the report tells them apart by
- * the size in realloc_end. C++ new and delete, strdup, getline and all others arrive through these entry points.
+ * A failed realloc leaves the old block alive, realloc(p, 0) frees it: the report tells them apart
+ * by the size in realloc_end. C++ new and delete, strdup, getline and all others arrive through
+ * these entry points.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -22,20 +23,21 @@ static inline void record_alloc(const void *caller, unsigned call, const void *a
 	if (!hook_enter(&scope, LT_GROUP_heap, caller))
 		return;
 	HOOK_EMIT(&scope, alloc, call, clock_after(), hook_stack(&scope),
-		  event->addr = (uintptr_t)addr; event->size_bytes = size);
+		  event->addr = (uintptr_t)addr;
+		  event->size_bytes = size);
 	hook_leave(&scope);
 }
 
-static inline void record_aligned(const void *caller, unsigned call, const void *addr, size_t alignment,
-				  size_t size)
+static inline void record_aligned(const void *caller, unsigned call, const void *addr,
+				  size_t alignment, size_t size)
 {
 	struct hook_scope scope;
 
 	if (!hook_enter(&scope, LT_GROUP_heap, caller))
 		return;
 	HOOK_EMIT(&scope, alloc_aligned, call, clock_after(), hook_stack(&scope),
-		  event->addr = (uintptr_t)addr; event->size_bytes = size;
-		  event->alignment_bytes = alignment);
+		  event->addr = (uintptr_t)addr;
+		  event->size_bytes = size; event->alignment_bytes = alignment);
 	hook_leave(&scope);
 }
 
@@ -67,7 +69,8 @@ static void record_realloc_end(const void *caller, unsigned call, const void *ad
 	if (!hook_enter(&scope, LT_GROUP_heap, caller))
 		return;
 	HOOK_EMIT(&scope, realloc_end, call, clock_after(), hook_stack(&scope),
-		  event->addr = (uintptr_t)addr; event->size_bytes = size);
+		  event->addr = (uintptr_t)addr;
+		  event->size_bytes = size);
 	hook_leave(&scope);
 }
 
@@ -78,7 +81,8 @@ static void record_heap_call(const void *caller, unsigned call, uint64_t argumen
 	if (!hook_enter(&scope, LT_GROUP_heap, caller))
 		return;
 	HOOK_EMIT(&scope, heap_call, call, clock_after(), hook_stack(&scope),
-		  event->argument = argument; event->result = result);
+		  event->argument = argument;
+		  event->result = result);
 	hook_leave(&scope);
 }
 
@@ -90,7 +94,9 @@ LT_EXPORT void *malloc(size_t size)
 	return addr;
 }
 
-/* The size is the product: when it overflows the call fails, and the record holds the largest size. */
+/*
+ * The size is the product: when it overflows the call fails, and the record holds the largest size.
+ */
 static size_t product_bytes(size_t count, size_t size)
 {
 	size_t bytes;
@@ -112,14 +118,18 @@ static void *refuse(void)
 	return NULL;
 }
 
-/* reallocarray is built on realloc here as it is in the C library: the real one would come back through our realloc. */
+/*
+ * reallocarray is built on realloc here as it is in the C library: the real one would come back
+ * through our realloc.
+ */
 static void *reallocate(const void *caller, unsigned call, void *addr, size_t count, size_t size)
 {
 	size_t bytes = product_bytes(count, size);
 	void *result;
 
 	if (boot_arena_owns(addr)) {
-		result = call == LT_alloc_call_realloc && bytes == 0 ? NULL : boot_arena_move(addr, bytes);
+		result = call == LT_alloc_call_realloc && bytes == 0 ? NULL
+								     : boot_arena_move(addr, bytes);
 		record_alloc(caller, call, result, bytes);
 		return result;
 	}
@@ -196,7 +206,8 @@ LT_EXPORT int posix_memalign(void **ret_addr, size_t alignment, size_t size)
 	int error = real_posix_memalign(ret_addr, alignment, size);
 
 	/* *ret_addr is not set by a call that failed */
-	record_aligned(HOOK_CALLER(), LT_alloc_call_posix_memalign, error ? NULL : *ret_addr, alignment, size);
+	record_aligned(HOOK_CALLER(), LT_alloc_call_posix_memalign, error ? NULL : *ret_addr,
+		       alignment, size);
 	return error;
 }
 
@@ -220,7 +231,8 @@ LT_EXPORT size_t malloc_usable_size(void *addr)
 {
 	size_t size = boot_arena_owns(addr) ? boot_arena_size(addr) : real_malloc_usable_size(addr);
 
-	record_heap_call(HOOK_CALLER(), LT_heap_call_malloc_usable_size, (uintptr_t)addr, (int64_t)size);
+	record_heap_call(HOOK_CALLER(), LT_heap_call_malloc_usable_size, (uintptr_t)addr,
+			 (int64_t)size);
 	return size;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks on longjmp and its kin. A signal handler may jump out of a hook that it has interrupted; that hook never leaves, and its mark
- * would pass for a live one where later frames do not happen to overwrite it. Any thread, signal handlers; nothing is recorded.
+ * Hooks on longjmp and its kin. A signal handler may jump out of a hook that it has interrupted;
+ * that hook never leaves, and its mark would pass for a live one where later frames do not happen
+ * to overwrite it. Any thread, signal handlers; nothing is recorded.
  */
 #include <setjmp.h>
 
@@ -15,7 +16,8 @@ static void leave_hooks_below(const struct __jmp_buf_tag *buffer)
 {
 	const struct hook_scope *mark = hook_self.mark;
 
-	if (LT_UNLIKELY(mark && mark != HOOK_MARK_OWN && arch_jump_target(buffer) > (uintptr_t)mark))
+	if (LT_UNLIKELY(mark && mark != HOOK_MARK_OWN &&
+			arch_jump_target(buffer) > (uintptr_t)mark))
 		hook_abandon();
 }
 

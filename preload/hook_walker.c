@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hook on pipe2: libunwind makes a pipe in the first walk, to probe addresses with. A target that counts on getting the lowest
- * numbers must not find it there. Any thread; nothing is recorded.
+ * The hook on pipe2: libunwind makes a pipe in the first walk, to probe addresses with. A target
+ * that counts on getting the lowest numbers must not find it there. Any thread; nothing is
+ * recorded.
  */
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which process this is: pid, start time, boot. Read once at start, constant afterwards; identity_get is for any thread.
+ * Which process this is: pid, start time, boot. Read once at start, constant afterwards;
+ * identity_get is for any thread.
  */
 #ifndef LLMTRACE_IDENTITY_H
 #define LLMTRACE_IDENTITY_H
@@ -11,9 +12,9 @@
 struct identity {
 	int pid;
 	int parent_pid;
-	uint64_t start_ticks;		/* field 22 of /proc/PID/stat */
+	uint64_t start_ticks; /* field 22 of /proc/PID/stat */
 	uint8_t boot_id[16];
-	int64_t time_namespace_ns;	/* offset of CLOCK_MONOTONIC */
+	int64_t time_namespace_ns; /* offset of CLOCK_MONOTONIC */
 };
 
 void identity_init(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start of recording. The constructor runs before those of all other libraries (-z initfirst) and reads top-down: resolve, decide,
- * open the trace, set up, switch on. When something is missing the target goes on untraced, after one line.
+ * Start of recording. The constructor runs before those of all other libraries (-z initfirst) and
+ * reads top-down: resolve, decide, open the trace, set up, switch on. When something is missing the
+ * target goes on untraced, after one line.
  */
 #include "init.h"
 
@@ -30,7 +31,10 @@
 
 int init_pid;
 
-/* The switch lies in a page that forked children find zeroed: they are off before their first instruction. */
+/*
+ * The switch lies in a page that forked children find zeroed: they are off before their first
+ * instruction.
+ */
 static struct hook_switch *make_switch(void)
 {
 	struct hook_switch *page = sys_memory(4096);
@@ -50,7 +54,8 @@ static const char *set_up(void)
 		char number[16];
 
 		text_format(number, sizeof(number), "%u", (uint64_t)-error);
-		options_say("cannot write %s (errno %s): not recording; set LLMTRACE_OUTPUT to a place that can be written",
+		options_say("cannot write %s (errno %s): not recording; set LLMTRACE_OUTPUT to a "
+			    "place that can be written",
 			    name, number);
 		return "";
 	}
@@ -74,7 +79,8 @@ static void record_start(void)
 }
 
 /*
- * Registered before the loader registers its own end, so it runs after every destructor; the status is that of exit.
+ * Registered before the loader registers its own end, so it runs after every destructor; the status
+ * is that of exit.
  */
 static void at_exit(int status, void *argument)
 {
@@ -82,7 +88,8 @@ static void at_exit(int status, void *argument)
 
 	(void)argument;
 	if (hook_enter(&scope, LT_GROUP_system, HOOK_CALLER())) {
-		HOOK_EMIT(&scope, process_call, LT_process_call_exit, clock_after(), 0, event->result = status;
+		HOOK_EMIT(&scope, process_call, LT_process_call_exit, clock_after(), 0,
+			  event->result = status;
 			  event->duration_ns = 0; event->path = 0; event->reserved = 0);
 		hook_leave(&scope);
 	}
@@ -101,7 +108,8 @@ static void start(char **envp)
 	if (!follow_wants_this())
 		return;
 	if (options_get()->mistake)
-		options_say("%s has a value that is not understood: using its default%s", options_get()->mistake, "");
+		options_say("%s has a value that is not understood: using its default%s",
+			    options_get()->mistake, "");
 	page = make_switch();
 	problem = page ? set_up() : "the kernel has no MADV_WIPEONFORK (Linux 4.14): not recording";
 	if (problem) {

@@ -3,7 +3,10 @@
 #ifndef LLMTRACE_INIT_H
 #define LLMTRACE_INIT_H
 
-/* The process that is recorded. A vfork child has another pid while the switch is on. 0: not recording. */
+/*
+ * The process that is recorded. A vfork child has another pid while the switch is on. 0: not
+ * recording.
+ */
 extern int init_pid;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of call stacks and strings; see intern.h. Entries are appended to arenas; hash indexes, each twice
- * as large as the one before, hold their ids. New entries go to the newest index; a look-up asks all of them.
- * A slot of an index goes from 0 to an id once and never changes.
+ * The table of call stacks and strings; see intern.h. Entries are appended to arenas; hash indexes,
+ * each twice as large as the one before, hold their ids. New entries go to the newest index; a
+ * look-up asks all of them. A slot of an index goes from 0 to an id once and never changes.
  */
 #include "intern.h"
 
@@ -17,14 +17,14 @@
 #define STRING_MAX_BYTES 4095u
 
 struct intern_index {
-	uint64_t *slots;		/* high half: hash; low half: id */
+	uint64_t *slots; /* high half: hash; low half: id */
 	uint32_t bits;
 	uint32_t used;
 };
 
 struct intern_arena {
 	uint8_t *bytes;
-	uint32_t used_grains;		/* may run past the end: then the arena is full */
+	uint32_t used_grains; /* may run past the end: then the arena is full */
 };
 
 static struct intern_index indexes[INDEX_MAX];
@@ -37,7 +37,7 @@ static inline uint64_t load_word(const uint8_t *at)
 {
 	uint64_t word;
 
-	__builtin_memcpy(&word, at, sizeof(word));	/* in place: the build has no other built-ins */
+	__builtin_memcpy(&word, at, sizeof(word)); /* in place: the build has no other built-ins */
 	return word;
 }
 
@@ -51,7 +51,8 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
 uint64_t intern_hash(const void *bytes, size_t length, uint64_t seed)
 {
 	const uint8_t *at = bytes;
-	uint64_t even = seed * 0x9e3779b97f4a7c15u ^ length, odd = even ^ 0xd6e8feb86659fd93u, rest = 0;
+	uint64_t even = seed * 0x9e3779b97f4a7c15u ^ length, odd = even ^ 0xd6e8feb86659fd93u,
+		 rest = 0;
 
 	for (; length >= 16; length -= 16, at += 16) {
 		even = mix(even, load_word(at));
@@ -85,18 +86,20 @@ static uint32_t take_grains(uint32_t grains)
 			return 0;
 		first = __atomic_load_n(&arenas[current].used_grains, __ATOMIC_RELAXED);
 		if (first + grains <= LT_ARENA_BYTES / LT_ARENA_GRAIN)
-			first = __atomic_fetch_add(&arenas[current].used_grains, grains, __ATOMIC_RELAXED);
+			first = __atomic_fetch_add(&arenas[current].used_grains, grains,
+						   __ATOMIC_RELAXED);
 		if (first + grains <= LT_ARENA_BYTES / LT_ARENA_GRAIN)
 			return LT_INTERN_ID(current, first);
-		__atomic_compare_exchange_n(&arena_current, &current, current + 1, false, __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(&arena_current, &current, current + 1, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	}
 }
 
-static uint32_t add_entry(enum lt_intern_type type, const void *bytes, uint32_t length, uint32_t generation,
-			  uint64_t hash)
+static uint32_t add_entry(enum lt_intern_type type, const void *bytes, uint32_t length,
+			  uint32_t generation, uint64_t hash)
 {
-	uint32_t grains = (uint32_t)(sizeof(struct lt_intern_entry) + length + LT_ARENA_GRAIN - 1) / LT_ARENA_GRAIN;
+	uint32_t grains = (uint32_t)(sizeof(struct lt_intern_entry) + length + LT_ARENA_GRAIN - 1) /
+			  LT_ARENA_GRAIN;
 	uint32_t id = take_grains(grains);
 	struct lt_intern_entry *entry;
 
@@ -111,21 +114,23 @@ static uint32_t add_entry(enum lt_intern_type type, const void *bytes, uint32_t 
 	return id;
 }
 
-static bool is_same(uint32_t id, enum lt_intern_type type, const void *bytes, uint32_t length, uint32_t generation)
+static bool is_same(uint32_t id, enum lt_intern_type type, const void *bytes, uint32_t length,
+		    uint32_t generation)
 {
 	const struct lt_intern_entry *entry = intern_entry(id);
 
-	return entry->state == (uint32_t)type && entry->length == length && entry->generation == generation &&
-	       !memcmp(entry->data, bytes, length);
+	return entry->state == (uint32_t)type && entry->length == length &&
+	       entry->generation == generation && !memcmp(entry->data, bytes, length);
 }
 
 struct slot_search {
-	uint64_t *slot;		/* the id, or the free slot behind its chain; NULL: the chain is full */
-	uint32_t id;		/* 0: not there */
+	uint64_t *slot; /* the id, or the free slot behind its chain; NULL: the chain is full */
+	uint32_t id;	/* 0: not there */
 };
 
-static struct slot_search search(struct intern_index *index, enum lt_intern_type type, const void *bytes,
-				 uint32_t length, uint32_t generation, uint64_t hash)
+static struct slot_search search(struct intern_index *index, enum lt_intern_type type,
+				 const void *bytes, uint32_t length, uint32_t generation,
+				 uint64_t hash)
 {
 	uint64_t mask = ((uint64_t)1 << index->bits) - 1;
 
@@ -134,18 +139,19 @@ static struct slot_search search(struct intern_index *index, enum lt_intern_type
 		uint64_t value = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 
 		if (!value)
-			return (struct slot_search){ slot, 0 };
-		if (value >> 32 == hash >> 32 && is_same((uint32_t)value, type, bytes, length, generation))
-			return (struct slot_search){ slot, (uint32_t)value };
+			return (struct slot_search){slot, 0};
+		if (value >> 32 == hash >> 32 &&
+		    is_same((uint32_t)value, type, bytes, length, generation))
+			return (struct slot_search){slot, (uint32_t)value};
 	}
-	return (struct slot_search){ NULL, 0 };
+	return (struct slot_search){NULL, 0};
 }
 
-uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t length, uint32_t generation,
-		      uint64_t hash)
+uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t length,
+		      uint32_t generation, uint64_t hash)
 {
 	uint32_t count = __atomic_load_n(&index_count, __ATOMIC_ACQUIRE);
-	struct slot_search found = { NULL, 0 };
+	struct slot_search found = {NULL, 0};
 	uint32_t id = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -167,8 +173,8 @@ uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t leng
 		}
 		found = search(&indexes[count - 1], type, bytes, length, generation, hash);
 		if (found.id) {
-			__atomic_store_n(&intern_entry(id)->state, (uint32_t)type | LT_INTERN_IS_DUPLICATE,
-					 __ATOMIC_RELEASE);
+			__atomic_store_n(&intern_entry(id)->state,
+					 (uint32_t)type | LT_INTERN_IS_DUPLICATE, __ATOMIC_RELEASE);
 			return found.id;
 		}
 	}
@@ -179,7 +185,8 @@ uint32_t intern_text(const char *text, size_t length)
 {
 	if (length > STRING_MAX_BYTES)
 		length = STRING_MAX_BYTES;
-	return intern_bytes(LT_INTERN_STRING, text, (uint32_t)length, 0, intern_hash(text, length, 1));
+	return intern_bytes(LT_INTERN_STRING, text, (uint32_t)length, 0,
+			    intern_hash(text, length, 1));
 }
 
 uint32_t intern_string(const char *text)
@@ -187,20 +194,23 @@ uint32_t intern_string(const char *text)
 	return intern_text(text, strnlen(text, STRING_MAX_BYTES));
 }
 
-static void visit_arena(const struct intern_arena *arena, void (*visit)(const struct lt_intern_entry *entry))
+static void visit_arena(const struct intern_arena *arena,
+			void (*visit)(const struct lt_intern_entry *entry))
 {
 	uint32_t used = __atomic_load_n(&arena->used_grains, __ATOMIC_ACQUIRE);
 
 	for (uint32_t grain = 1; grain < used && grain < LT_ARENA_BYTES / LT_ARENA_GRAIN;) {
-		const struct lt_intern_entry *entry = (const void *)(arena->bytes + grain * LT_ARENA_GRAIN);
+		const struct lt_intern_entry *entry =
+			(const void *)(arena->bytes + grain * LT_ARENA_GRAIN);
 		uint32_t state = __atomic_load_n(&entry->state, __ATOMIC_ACQUIRE);
 
-		if (!state) {		/* still being written: its length may not stand yet */
+		if (!state) { /* still being written: its length may not stand yet */
 			grain++;
 			continue;
 		}
 		visit(entry);
-		grain += (uint32_t)(sizeof(*entry) + entry->length + LT_ARENA_GRAIN - 1) / LT_ARENA_GRAIN;
+		grain += (uint32_t)(sizeof(*entry) + entry->length + LT_ARENA_GRAIN - 1) /
+			 LT_ARENA_GRAIN;
 	}
 }
 
@@ -223,7 +233,7 @@ static bool add_arena(void)
 	if (!bytes)
 		return false;
 	arenas[number].bytes = bytes;
-	arenas[number].used_grains = 1;		/* id 0 stays free */
+	arenas[number].used_grains = 1; /* id 0 stays free */
 	__atomic_store_n(&arena_count, number + 1, __ATOMIC_RELEASE);
 	return true;
 }
@@ -248,7 +258,8 @@ bool intern_make_room(void)
 {
 	if (arena_count < arena_current + 2 && !add_arena())
 		return false;
-	if (index_count && indexes[index_count - 1].used <= (uint32_t)1 << (indexes[index_count - 1].bits - 1))
+	if (index_count &&
+	    indexes[index_count - 1].used <= (uint32_t)1 << (indexes[index_count - 1].bits - 1))
 		return true;
 	return add_index();
 }

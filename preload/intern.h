@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process-wide table of call stacks and strings: the same bytes always get the same 32-bit id.
- * Entries lie in the pool (llmtrace/pool.h), so they survive the process. Any thread and signal handlers: no lock,
- * no system call, no allocation; when the table is full the answer is 0 until the writer has made room.
+ * Entries lie in the pool (llmtrace/pool.h), so they survive the process. Any thread and signal
+ * handlers: no lock, no system call, no allocation; when the table is full the answer is 0 until
+ * the writer has made room.
  */
 #ifndef LLMTRACE_INTERN_H
 #define LLMTRACE_INTERN_H
@@ -14,8 +15,8 @@
 #include "llmtrace/pool.h"
 
 /* @return the id of the bytes, 0 when there is no room. hash: of the bytes and the generation. */
-uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t length, uint32_t generation,
-		      uint64_t hash);
+uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t length,
+		      uint32_t generation, uint64_t hash);
 
 /* @return the id of a terminated string (cut at 4095 bytes), 0 when there is no room. */
 uint32_t intern_string(const char *text);
@@ -32,7 +33,10 @@ uint64_t intern_hash(const void *bytes, size_t length, uint64_t seed);
 /* For the writer: visits every committed entry. */
 void intern_for_each(void (*visit)(const struct lt_intern_entry *entry));
 
-/* For the writer: keeps a free arena and index in advance. @return false when memory could not be had. */
+/*
+ * For the writer: keeps a free arena and index in advance. @return false when memory could not be
+ * had.
+ */
 bool intern_make_room(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The objects that the loader has mapped; see modules.h. The lock is taken by the writer, by start-up, and by target threads
- * around dlclose and fork only. While it is held the loader's list lock may be taken; never the other way round.
+ * The objects that the loader has mapped; see modules.h. The lock is taken by the writer, by
+ * start-up, and by target threads around dlclose and fork only. While it is held the loader's list
+ * lock may be taken; never the other way round.
  */
 #include "modules.h"
 
@@ -34,7 +35,7 @@ void modules_unlock(void)
 	sys_futex_wake(&lock, 1);
 }
 
-static void read_build_id(struct module *module, const ElfW(Phdr) *segment)
+static void read_build_id(struct module *module, const ElfW(Phdr) * segment)
 {
 	const uint8_t *at = (const uint8_t *)(uintptr_t)(module->load_bias + segment->p_vaddr);
 	const uint8_t *end = at + segment->p_memsz;
@@ -46,8 +47,8 @@ static void read_build_id(struct module *module, const ElfW(Phdr) *segment)
 
 		if ((size_t)(end - body) < note->n_descsz)
 			return;
-		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4) &&
-		    note->n_descsz <= sizeof(module->build_id)) {
+		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+		    !memcmp(name, "GNU", 4) && note->n_descsz <= sizeof(module->build_id)) {
 			memcpy(module->build_id, body, note->n_descsz);
 			module->build_id_bytes = note->n_descsz;
 			return;
@@ -73,7 +74,8 @@ static bool is_known(uint64_t start, uint64_t bias, const char *name)
 {
 	for (uint32_t i = 0; i < module_count; i++)
 		if (modules[i].start == start && modules[i].load_bias == bias &&
-		    modules[i].last_generation == UINT32_MAX && (!name[0] || !strcmp(modules[i].path, name)))
+		    modules[i].last_generation == UINT32_MAX &&
+		    (!name[0] || !strcmp(modules[i].path, name)))
 			return true;
 	return false;
 }
@@ -81,7 +83,7 @@ static bool is_known(uint64_t start, uint64_t bias, const char *name)
 static void find_extent(const struct dl_phdr_info *info, uint64_t *ret_start, uint64_t *ret_end)
 {
 	*ret_start = UINT64_MAX;
-	*ret_end = 0;
+	*   ret_end = 0;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
 		uint64_t start = info->dlpi_addr + segment->p_vaddr;
@@ -108,7 +110,7 @@ static void mark_listed(struct scan *scan, uint64_t start, uint64_t bias)
 		if (modules[i].start != start || modules[i].load_bias != bias)
 			continue;
 		scan->is_listed[i / 8] |= (uint8_t)(1u << i % 8);
-		return;		/* older ones at this place are gone */
+		return; /* older ones at this place are gone */
 	}
 }
 
@@ -120,7 +122,8 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *context)
 
 	(void)size;
 	find_extent(info, &start, &end);
-	if (!is_known(start, info->dlpi_addr, info->dlpi_name) && start < end && module_count < MODULE_MAX) {
+	if (!is_known(start, info->dlpi_addr, info->dlpi_name) && start < end &&
+	    module_count < MODULE_MAX) {
 		module = &modules[module_count];
 		module->load_bias = info->dlpi_addr;
 		module->start = start;
@@ -152,7 +155,8 @@ static int read_counters(struct dl_phdr_info *info, size_t size, void *context)
 static void sweep(const struct scan *scan)
 {
 	for (uint32_t i = 0; i < module_count; i++) {
-		if (modules[i].last_generation != UINT32_MAX || scan->is_listed[i / 8] & 1u << i % 8)
+		if (modules[i].last_generation != UINT32_MAX ||
+		    scan->is_listed[i / 8] & 1u << i % 8)
 			continue;
 		modules[i].last_generation = scan->generation - 1;
 		modules[i].end_ns = scan->now_ns;
@@ -161,7 +165,7 @@ static void sweep(const struct scan *scan)
 
 static void refresh_locked(void)
 {
-	unsigned long long counters[2] = { 0, 0 };
+	unsigned long long counters[2] = {0, 0};
 	struct scan scan;
 
 	if (!modules)
@@ -207,7 +211,8 @@ const struct module *modules_find(uint64_t addr, uint32_t generation)
 	for (uint32_t i = __atomic_load_n(&module_count, __ATOMIC_ACQUIRE); i-- > 0;) {
 		const struct module *module = &modules[i];
 
-		if (addr >= module->start && addr < module->end && generation <= module->last_generation)
+		if (addr >= module->start && addr < module->end &&
+		    generation <= module->last_generation)
 			return module;
 	}
 	return NULL;

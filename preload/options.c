@@ -23,10 +23,16 @@ static const struct {
 	const char *name;
 	uint32_t group;
 } groups[] = {
-	{ "heap", LT_GROUP_heap },	 { "maps", LT_GROUP_maps },   { "threads", LT_GROUP_threads },
-	{ "files", LT_GROUP_files },	 { "phases", LT_GROUP_phases }, { "faults", LT_GROUP_faults },
-	{ "gpu", LT_GROUP_gpu },	 { "system", LT_GROUP_system },
-	{ "all", LT_GROUP_heap | LT_GROUP_maps | LT_GROUP_threads | LT_GROUP_files | LT_GROUP_phases },
+	{"heap", LT_GROUP_heap},
+	{"maps", LT_GROUP_maps},
+	{"threads", LT_GROUP_threads},
+	{"files", LT_GROUP_files},
+	{"phases", LT_GROUP_phases},
+	{"faults", LT_GROUP_faults},
+	{"gpu", LT_GROUP_gpu},
+	{"system", LT_GROUP_system},
+	{"all",
+	 LT_GROUP_heap | LT_GROUP_maps | LT_GROUP_threads | LT_GROUP_files | LT_GROUP_phases},
 };
 
 /* @return the bits of one name of the list, 0 for one that is not known. */
@@ -74,15 +80,16 @@ void options_init(char **envp)
 	for (; envp && *envp; envp++) {
 		const char *value;
 
-#define LT_OPTION(field, variable, standard, help)				\
-		if (text_has_prefix(*envp, variable "=", &value) && *value)	\
-			options.field = value;
+#define LT_OPTION(field, variable, standard, help)                                                 \
+	if (text_has_prefix(*envp, variable "=", &value) && *value)                                \
+		options.field = value;
 #include "llmtrace/options.def"
 #undef LT_OPTION
 	}
 	parse_events();
 	parse_stacks();
-	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") && strcmp(options.follow, "1"))
+	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") &&
+	    strcmp(options.follow, "1"))
 		options.mistake = "LLMTRACE_FOLLOW";
 }
 
@@ -95,7 +102,8 @@ void options_say(const char *format, const char *a, const char *b)
 	length += text_format(line + length, sizeof(line) - length - 1, format, a, b);
 	line[length++] = '\n';
 	if (options.log[0]) {
-		fd = sys_open(options.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = sys_open(options.log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			      0600);
 		if (fd < 0)
 			fd = 2;
 	}

@@ -9,16 +9,20 @@ struct options {
 #define LT_OPTION(field, variable, value, help) const char *field;
 #include "llmtrace/options.def"
 #undef LT_OPTION
-	uint32_t groups;	/* from events: enum lt_group bits */
-	unsigned stack_depth;	/* from stacks */
-	const char *mistake;	/* variable with a value that is not understood, NULL for none; the default is used */
+	uint32_t groups;      /* from events: enum lt_group bits */
+	unsigned stack_depth; /* from stacks */
+	const char *mistake;  /* variable with a value that is not understood, NULL for none; the
+				 default is used */
 };
 
 /* envp: of the process, stays valid. */
 void options_init(char **envp);
 const struct options *options_get(void);
 
-/* One line to LLMTRACE_LOG, else to stderr: "llmtrace: ...". For start-up, when recording cannot work. */
+/*
+ * One line to LLMTRACE_LOG, else to stderr: "llmtrace: ...". For start-up, when recording cannot
+ * work.
+ */
 void options_say(const char *format, const char *a, const char *b);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's own descriptors; see own_fds.h. A table of a few numbers that any thread may read; it changes at start, when the
- * trace is closed, and when the target wants one of the numbers.
+ * The shim's own descriptors; see own_fds.h. A table of a few numbers that any thread may read; it
+ * changes at start, when the trace is closed, and when the target wants one of the numbers.
  */
 #include "own_fds.h"
 
@@ -9,12 +9,15 @@
 
 #define OWN_FD_MAX 8u
 
-static int fds[OWN_FD_MAX];	/* the number plus 1, 0: free */
+static int fds[OWN_FD_MAX]; /* the number plus 1, 0: free */
 
-/* As high as the limit allows, in steps: programs walk up from 0, and few close past 1,000 one by one. */
+/*
+ * As high as the limit allows, in steps: programs walk up from 0, and few close past 1,000 one by
+ * one.
+ */
 static long move_up(int fd)
 {
-	static const int floors[] = { 65000, 4000, 1000, 500, 200, 100 };
+	static const int floors[] = {65000, 4000, 1000, 500, 200, 100};
 	long moved = -1;
 
 	for (unsigned i = 0; i < sizeof(floors) / sizeof(floors[0]) && moved < 0; i++)
@@ -33,8 +36,8 @@ int own_fd_adopt(int fd)
 	for (int handle = 0; handle < (int)OWN_FD_MAX; handle++) {
 		int expected = 0;
 
-		if (__atomic_compare_exchange_n(&fds[handle], &expected, fd + 1, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&fds[handle], &expected, fd + 1, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return handle;
 	}
 	sys_close(fd);
@@ -78,8 +81,8 @@ bool own_fd_yield(int fd)
 	for (unsigned i = 0; i < OWN_FD_MAX; i++) {
 		int expected = fd + 1;
 
-		if (__atomic_compare_exchange_n(&fds[i], &expected, (int)moved + 1, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&fds[i], &expected, (int)moved + 1, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return true;
 	}
 	sys_close((int)moved);

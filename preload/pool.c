@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool file from the shim's side; see pool.h. Space is allocated before it is mapped, so a full file system
- * shows here as an error and never as SIGBUS in a hook.
+ * The pool file from the shim's side; see pool.h. Space is allocated before it is mapped, so a full
+ * file system shows here as an error and never as SIGBUS in a hook.
  */
 #include "pool.h"
 
@@ -27,7 +27,7 @@ static char path[LT_PATH_BYTES];
 static int handle = -1;
 static uint64_t file_bytes;
 static uint32_t grow_lock;
-static uint32_t next_stream = 2;	/* 1 is the writer's own */
+static uint32_t next_stream = 2; /* 1 is the writer's own */
 static struct lt_ring *ring_extents[LT_EXTENT_MAX];
 static uint32_t ring_extent_count;
 
@@ -46,7 +46,8 @@ static void *map_more(uint64_t bytes)
 	void *addr;
 
 	if (handle < 0) {
-		addr = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		addr = sys_map(bytes, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	} else {
 		if (sys_fallocate(own_fd_number(handle), file_bytes, bytes) < 0)
 			return NULL;
@@ -68,7 +69,8 @@ static bool open_file(void)
 {
 	long opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (opened == -EEXIST && sys_unlink(path) == 0)	/* an earlier program of this very process */
+	if (opened == -EEXIST &&
+	    sys_unlink(path) == 0) /* an earlier program of this very process */
 		opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (opened < 0)
 		return false;
@@ -141,7 +143,8 @@ void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 		extent->bytes = bytes;
 		extent->index = index;
 		__atomic_store_n(&extent->type, (uint32_t)type, __ATOMIC_RELEASE);
-		__atomic_store_n(&pool_header->extent_count, pool_header->extent_count + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&pool_header->extent_count, pool_header->extent_count + 1,
+				 __ATOMIC_RELEASE);
 		file_bytes += bytes;
 	}
 	__atomic_store_n(&grow_lock, 0, __ATOMIC_RELEASE);
@@ -197,7 +200,8 @@ static struct lt_ring *take_free(int tid)
 		ring->start = clock_now();
 		ring->first_position = ring->head;
 		ring->known_tail = ring->tail;
-		__atomic_store_n(&ring->stream, __atomic_fetch_add(&next_stream, 1, __ATOMIC_RELAXED),
+		__atomic_store_n(&ring->stream,
+				 __atomic_fetch_add(&next_stream, 1, __ATOMIC_RELAXED),
 				 __ATOMIC_RELAXED);
 		__atomic_store_n(&ring->state, LT_RING_IN_USE, __ATOMIC_RELEASE);
 		return ring;
@@ -213,7 +217,7 @@ struct lt_ring *pool_take_ring(int tid)
 		ring = take_free(tid);
 		if (ring)
 			return ring;
-		add_rings();	/* false while another thread is adding some: look again */
+		add_rings(); /* false while another thread is adding some: look again */
 	}
 	__atomic_add_fetch(&pool_refused_count, 1, __ATOMIC_RELAXED);
 	return NULL;
@@ -233,7 +237,8 @@ void pool_make_room(void)
 	uint32_t count = pool_ring_count(), free_count = 0;
 
 	for (uint32_t i = 0; i < count && free_count < FREE_RINGS_MIN; i++)
-		free_count += __atomic_load_n(&pool_ring(i)->state, __ATOMIC_RELAXED) == LT_RING_FREE;
+		free_count +=
+			__atomic_load_n(&pool_ring(i)->state, __ATOMIC_RELAXED) == LT_RING_FREE;
 	if (free_count < FREE_RINGS_MIN)
 		add_rings();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool file (layout: llmtrace/pool.h) from the shim's side: made at start, grown in extents, rings taken by
- * threads and given back by the writer. Growing takes a try-lock that only start-up, the writer and a thread
- * that finds no free ring ever touch.
+ * The pool file (layout: llmtrace/pool.h) from the shim's side: made at start, grown in extents,
+ * rings taken by threads and given back by the writer. Growing takes a try-lock that only start-up,
+ * the writer and a thread that finds no free ring ever touch.
  */
 #ifndef LLMTRACE_SHIM_POOL_H
 #define LLMTRACE_SHIM_POOL_H
@@ -15,7 +15,8 @@
 extern struct lt_pool_header *pool_header;
 
 /*
- * Makes the pool: in /dev/shm when it has room, else beside the trace file, else in anonymous memory.
+ * Makes the pool: in /dev/shm when it has room, else beside the trace file, else in anonymous
+ * memory.
  * @return false when there is no memory at all. pool_path() tells where it lies.
  */
 bool pool_init(const char *trace_path);
@@ -26,7 +27,10 @@ const char *pool_path(void);
 /* Bytes mapped for it so far. */
 uint64_t pool_bytes(void);
 
-/* Adds an extent, prefaulted and zeroed. @return its first byte, NULL when there is no room (or another thread is at it). */
+/*
+ * Adds an extent, prefaulted and zeroed. @return its first byte, NULL when there is no room (or
+ * another thread is at it).
+ */
 void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes);
 
 /* Takes a free ring for this thread. @return NULL when there is none and none could be made. */

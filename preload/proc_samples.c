@@ -30,7 +30,7 @@ void proc_samples_init(struct lt_ring *own_ring, uint32_t wanted_groups)
 struct map_line {
 	uint64_t start, end, offset, inode;
 	uint32_t prot;
-	const char *path;	/* "" for none */
+	const char *path; /* "" for none */
 };
 
 /* START-END rwxp OFFSET DEV INODE PATH */
@@ -54,7 +54,8 @@ static bool parse_map(const char *line, struct map_line *ret_map)
 	return true;
 }
 
-static void emit_piece(const struct map_line *map, uint64_t start, uint64_t end, const char *path, unsigned at)
+static void emit_piece(const struct map_line *map, uint64_t start, uint64_t end, const char *path,
+		       unsigned at)
 {
 	uint32_t name = *path ? intern_string(path) : 0;
 
@@ -77,7 +78,9 @@ static void emit_map(const char *line, unsigned at)
 		return;
 	if (pool_path()[0] && !strcmp(map.path, pool_path()))
 		map.path = OWN_LABEL;
-	for (from = map.start; !map.inode && sys_memory_in_range(from, map.end, &own_start, &own_end); from = own_end) {
+	for (from = map.start;
+	     !map.inode && sys_memory_in_range(from, map.end, &own_start, &own_end);
+	     from = own_end) {
 		emit_piece(&map, from, own_start, map.path, at);
 		emit_piece(&map, own_start, own_end, OWN_LABEL, at);
 	}
@@ -85,7 +88,8 @@ static void emit_map(const char *line, unsigned at)
 }
 
 /* Hands every line of a file to a function, however long the file is. */
-static void for_each_line(const char *path, void (*visit)(const char *line, unsigned argument), unsigned argument)
+static void for_each_line(const char *path, void (*visit)(const char *line, unsigned argument),
+			  unsigned argument)
 {
 	long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0), got;
 	size_t used = 0;
@@ -124,7 +128,8 @@ struct linux_dirent64 {
 	char name[];
 };
 
-static void for_each_number(const char *folder, void (*visit)(uint64_t number, unsigned argument), unsigned argument)
+static void for_each_number(const char *folder, void (*visit)(uint64_t number, unsigned argument),
+			    unsigned argument)
 {
 	static char entries[8192] __attribute__((aligned(8)));
 	long fd = sys_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), got;
@@ -161,14 +166,16 @@ static void emit_fd(uint64_t fd, unsigned at)
 	long offset;
 	uint32_t name;
 
-	if (own_fd_is((int)fd) || read_fd_link(fd, path, sizeof(path)) <= 0 || sys_fstat((int)fd, &stat) < 0)
+	if (own_fd_is((int)fd) || read_fd_link(fd, path, sizeof(path)) <= 0 ||
+	    sys_fstat((int)fd, &stat) < 0)
 		return;
 	offset = sys_lseek((int)fd, 0, SEEK_CUR);
 	name = intern_string(path);
 	WRITER_EMIT(ring, fd_seen, at, event->fd = (int)fd; event->path = name;
 		    event->offset_bytes = offset < 0 ? -1 : offset; event->device = stat.st_dev;
 		    event->inode = stat.st_ino; event->file_bytes = (uint64_t)stat.st_size;
-		    event->flags = (uint32_t)sys_fcntl((int)fd, F_GETFL, 0); event->file_mode = stat.st_mode);
+		    event->flags = (uint32_t)sys_fcntl((int)fd, F_GETFL, 0);
+		    event->file_mode = stat.st_mode);
 }
 
 void proc_sample_fds(unsigned at)
@@ -183,11 +190,12 @@ static void look_for_io_uring(uint64_t fd, unsigned argument)
 	char path[64];
 
 	(void)argument;
-	if (is_noticed || read_fd_link(fd, path, sizeof(path)) <= 0 || strcmp(path, "anon_inode:[io_uring]"))
+	if (is_noticed || read_fd_link(fd, path, sizeof(path)) <= 0 ||
+	    strcmp(path, "anon_inode:[io_uring]"))
 		return;
 	is_noticed = true;
-	WRITER_EMIT(ring, notice, LT_notice_kind_io_uring_in_use, event->value = fd; event->text = 0;
-		    event->reserved = 0);
+	WRITER_EMIT(ring, notice, LT_notice_kind_io_uring_in_use, event->value = fd;
+		    event->text = 0; event->reserved = 0);
 }
 
 void proc_sample_io_uring(void)
@@ -229,8 +237,8 @@ static void emit_thread_name(uint64_t tid)
 	if (name == *known)
 		return;
 	*known = name;
-	WRITER_EMIT(ring, thread_name, LT_name_source_comm, event->tid = (uint32_t)tid; event->name = name;
-		    event->handle = 0);
+	WRITER_EMIT(ring, thread_name, LT_name_source_comm, event->tid = (uint32_t)tid;
+		    event->name = name; event->handle = 0);
 }
 
 struct thread_numbers {
@@ -282,7 +290,7 @@ static uint64_t parse_mask(const char *mask)
 		mask++;
 	for (; *mask && *mask != '\n'; mask++)
 		if (*mask != ',')
-			value = value << 4 | text_number((char[]){ *mask, '\0' }, 16);
+			value = value << 4 | text_number((char[]){*mask, '\0'}, 16);
 	return value;
 }
 
@@ -303,7 +311,7 @@ static void read_status(const char *folder, struct thread_numbers *numbers)
 
 static void emit_thread(uint64_t tid, unsigned writer_tid)
 {
-	struct thread_numbers numbers = { 0 };
+	struct thread_numbers numbers = {0};
 	char folder[64];
 
 	if (tid == writer_tid)
@@ -353,16 +361,20 @@ bool proc_sample_process(unsigned at)
 			file_rss += text_number(shmem + strlen("RssShmem:"), 10);
 	}
 	has_io = text_read_file("/proc/self/io", line, sizeof(line)) > 0 &&
-		 text_find_number(line, "rchar:", &logical) && text_find_number(line, "read_bytes:", &storage) &&
+		 text_find_number(line, "rchar:", &logical) &&
+		 text_find_number(line, "read_bytes:", &storage) &&
 		 text_find_number(line, "write_bytes:", &written);
 	memset(&usage, 0, sizeof(usage));
 	sys_getrusage(RUSAGE_SELF, &usage);
 	WRITER_EMIT(ring, process_sample, at, event->rss_bytes = rss << 10;
-		    event->file_rss_bytes = file_rss << 10; event->user_cpu_ns = timeval_ns(&usage.ru_utime);
+		    event->file_rss_bytes = file_rss << 10;
+		    event->user_cpu_ns = timeval_ns(&usage.ru_utime);
 		    event->system_cpu_ns = timeval_ns(&usage.ru_stime);
 		    event->minor_fault_count = (uint64_t)usage.ru_minflt;
-		    event->major_fault_count = (uint64_t)usage.ru_majflt; event->logical_read_bytes = logical;
-		    event->storage_read_bytes = storage; event->storage_write_bytes = written;
-		    event->thread_count = (uint32_t)(threads ? threads - 1 : 0); event->has_io = has_io);
+		    event->major_fault_count = (uint64_t)usage.ru_majflt;
+		    event->logical_read_bytes = logical; event->storage_read_bytes = storage;
+		    event->storage_write_bytes = written;
+		    event->thread_count = (uint32_t)(threads ? threads - 1 : 0);
+		    event->has_io = has_io);
 	return is_main_gone && threads == 2;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc says of the process, as events of the writer's own stream: mappings, descriptors, threads, totals. Called by
- * start-up and by the writer thread; reads by direct system calls.
+ * What /proc says of the process, as events of the writer's own stream: mappings, descriptors,
+ * threads, totals. Called by start-up and by the writer thread; reads by direct system calls.
  */
 #ifndef LLMTRACE_PROC_SAMPLES_H
 #define LLMTRACE_PROC_SAMPLES_H
@@ -12,8 +12,8 @@
 #include "llmtrace/pool.h"
 
 /*
- * The writer's ring, in which the events here are recorded, and the groups (enum lt_group bits) that are wanted. Set before anything
- * else here is called.
+ * The writer's ring, in which the events here are recorded, and the groups (enum lt_group bits)
+ * that are wanted. Set before anything else here is called.
  */
 void proc_samples_init(struct lt_ring *ring, uint32_t groups);
 
@@ -21,10 +21,14 @@ void proc_samples_init(struct lt_ring *ring, uint32_t groups);
 void proc_sample_maps(unsigned at);
 void proc_sample_fds(unsigned at);
 
-/* @return whether the writer is the only thread left: the main thread has ended before the process. */
+/*
+ * @return whether the writer is the only thread left: the main thread has ended before the process.
+ */
 bool proc_sample_process(unsigned at);
 
-/* All threads but the writer: CPU time, faults, switches; names that are new. writer_tid: left out. */
+/*
+ * All threads but the writer: CPU time, faults, switches; names that are new. writer_tid: left out.
+ */
 void proc_sample_threads(int writer_tid);
 
 /* Looks for io_uring descriptors; a notice the first time one is found. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real functions behind the hooks; see real.h. The first caller of any hook resolves all of them: in practice
- * the loader's own allocation, or our constructor, while there is one thread.
+ * The real functions behind the hooks; see real.h. The first caller of any hook resolves all of
+ * them: in practice the loader's own allocation, or our constructor, while there is one thread.
  */
 #include "real.h"
 
@@ -12,9 +12,9 @@
 #include "fallbacks.h"
 #include "hook.h"
 
-#define LT_HOOK(need, result, name, params, group)	\
-	extern result lt_boot_##name params;		\
-	result (*real_##name) params = lt_boot_##name;
+#define LT_HOOK(need, result, name, params, group)                                                 \
+	extern result lt_boot_##name params;                                                       \
+	result(*real_##name) params = lt_boot_##name;
 #include "hooks.def"
 #undef LT_HOOK
 
@@ -23,15 +23,15 @@ void *(*real_dlsym)(void *handle, const char *name);
 struct hook_row {
 	const char *name;
 	void **real;
-	void *fallback;		/* NULL for required functions */
+	void *fallback; /* NULL for required functions */
 };
 
 #define FALLBACK_required(name) NULL
 #define FALLBACK_optional(name) (void *)fallback_##name
 
 static const struct hook_row rows[] = {
-#define LT_HOOK(need, result, name, params, group) \
-	{ #name, (void **)&real_##name, FALLBACK_##need(name) },
+#define LT_HOOK(need, result, name, params, group)                                                 \
+	{#name, (void **)&real_##name, FALLBACK_##need(name)},
 #include "hooks.def"
 #undef LT_HOOK
 };
@@ -46,13 +46,17 @@ static void use_boot_arena(void)
 	real_free = boot_arena_free;
 }
 
-/* dlvsym is not hooked; the version names are those of x86-64 before and after libdl moved into libc. */
+/*
+ * dlvsym is not hooked; the version names are those of x86-64 before and after libdl moved into
+ * libc.
+ */
 static void find_real_dlsym(void)
 {
-	static const char *const versions[] = { "GLIBC_2.34", "GLIBC_2.2.5", "GLIBC_2.17" };
+	static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.2.5", "GLIBC_2.17"};
 
 	for (unsigned i = 0; i < sizeof(versions) / sizeof(versions[0]) && !real_dlsym; i++)
-		real_dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+		real_dlsym =
+			(void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", versions[i]);
 }
 
 static void *row_find(const struct hook_row *row)
@@ -82,7 +86,7 @@ void real_resolve(void)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (found[i])
 			__atomic_store_n(rows[i].real, found[i], __ATOMIC_RELEASE);
-	dlerror();	/* what a missing optional function has left behind is not the target's */
+	dlerror(); /* what a missing optional function has left behind is not the target's */
 	hook_own_end(outer);
 	__atomic_store_n(&state, RESOLVED, __ATOMIC_RELEASE);
 }
@@ -131,7 +135,7 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *context)
 void *real_find_for_caller(const char *name, const void *caller)
 {
 	struct hook_scope *outer = hook_own_begin();
-	struct object_search search = { name, NULL };
+	struct object_search search = {name, NULL};
 	Dl_info info;
 
 	if (dladdr(caller, &info) && info.dli_fname)

@@ -25,13 +25,14 @@
 #include <sys/uio.h>
 #include <threads.h>
 
-#define LT_HOOK(need, result, name, params, group) extern result (*real_##name) params;
+#define LT_HOOK(need, result, name, params, group) extern result(*real_##name) params;
 #include "hooks.def"
 #undef LT_HOOK
 
 /*
- * Finds every real function; the second and later calls return at once. Uses dlsym, which may allocate:
- * until it is done the heap pointers lead to the bootstrap arena (boot_arena.h). Leaves no dlerror behind.
+ * Finds every real function; the second and later calls return at once. Uses dlsym, which may
+ * allocate: until it is done the heap pointers lead to the bootstrap arena (boot_arena.h). Leaves
+ * no dlerror behind.
  */
 void real_resolve(void);
 
@@ -39,8 +40,9 @@ void real_resolve(void);
 extern void *(*real_dlsym)(void *handle, const char *name);
 
 /*
- * Finds the function behind a hook that the next library in search order does not offer, because it lives in
- * a library that was loaded RTLD_LOCAL: asks the module that holds caller, then every loaded module.
+ * Finds the function behind a hook that the next library in search order does not offer, because it
+ * lives in a library that was loaded RTLD_LOCAL: asks the module that holds caller, then every
+ * loaded module.
  * @return NULL when there is none. Calls the loader: not for hot paths.
  */
 void *real_find_for_caller(const char *name, const void *caller);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slow paths of rings: full, cut by the end, writer asleep. Entered by target threads inside a hook; may make
- * system calls (futex, sched_getscheduler), nothing else.
+ * The slow paths of rings: full, cut by the end, writer asleep. Entered by target threads inside a
+ * hook; may make system calls (futex, sched_getscheduler), nothing else.
  */
 #include "ring.h"
 
@@ -13,8 +13,8 @@
 #include "text.h"
 
 /*
- * A record is dropped when the writer makes no progress for so long: it stands, say on a full disk. When it merely waits for a CPU
- * it will go on, so it gets more time.
+ * A record is dropped when the writer makes no progress for so long: it stands, say on a full disk.
+ * When it merely waits for a CPU it will go on, so it gets more time.
  */
 #define NO_PROGRESS_NS 20000000u
 #define NO_CPU_NS 1000000000u

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Call stacks by libunwind's unw_backtrace; see stack.h. Entered by every thread inside hooks. libunwind's first walk in a
- * thread allocates and blocks signals for a moment; the mark of the hook keeps its calls out of the record.
+ * Call stacks by libunwind's unw_backtrace; see stack.h. Entered by every thread inside hooks.
+ * libunwind's first walk in a thread allocates and blocks signals for a moment; the mark of the
+ * hook keeps its calls out of the record.
  */
 #include "stack.h"
 
@@ -35,7 +36,7 @@ static void **local_space;
 static unsigned depth_max = 1;
 
 static const char *method;
-static bool is_pending;			/* the walker is still to be opened */
+static bool is_pending; /* the walker is still to be opened */
 static struct code_range own_code, loader_code;
 
 struct range_search {
@@ -46,7 +47,7 @@ struct range_search {
 static int find_range(struct dl_phdr_info *info, size_t size, void *context)
 {
 	struct range_search *search = context;
-	struct code_range range = { UINTPTR_MAX, 0 };
+	struct code_range range = {UINTPTR_MAX, 0};
 
 	(void)size;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -67,7 +68,7 @@ static int find_range(struct dl_phdr_info *info, size_t size, void *context)
 
 static struct code_range range_of(uintptr_t addr)
 {
-	struct range_search search = { addr, { 0, 0 } };
+	struct range_search search = {addr, {0, 0}};
 
 	dl_iterate_phdr(find_range, &search);
 	return search.found;
@@ -99,19 +100,20 @@ static const char *open_walker(void)
 	found = (backtrace_fn *)real_dlsym(library, "unw_backtrace");
 	local_space = real_dlsym(library, "_ULx86_64_local_addr_space");
 	set_policy = (int (*)(void *, int))real_dlsym(library, "_ULx86_64_set_caching_policy");
-	flush_cache = (void (*)(void *, uintptr_t, uintptr_t))real_dlsym(library, "_Ux86_64_flush_cache");
+	flush_cache =
+		(void (*)(void *, uintptr_t, uintptr_t))real_dlsym(library, "_Ux86_64_flush_cache");
 	if (!found)
 		return "caller only: libunwind.so.8 has no unw_backtrace";
-	own_code = range_of((uintptr_t)found);	/* known before its first call, which makes a pipe */
+	own_code = range_of((uintptr_t)found); /* known before its first call, which makes a pipe */
 	if (set_policy && local_space)
-		set_policy(*local_space, 2);	/* UNW_CACHE_PER_THREAD: no lock between threads */
+		set_policy(*local_space, 2); /* UNW_CACHE_PER_THREAD: no lock between threads */
 	__atomic_store_n(&walk, found, __ATOMIC_RELEASE);
 	return "libunwind";
 }
 
 /*
- * A thread that waited for the loader's lock here could be one that a constructor waits for; and a call from inside the loader
- * must not enter it again.
+ * A thread that waited for the loader's lock here could be one that a constructor waits for; and a
+ * call from inside the loader must not enter it again.
  */
 static bool is_right_moment(const void *caller)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls, made directly: no hook, no cancellation point, no errno. Each returns what the kernel returns:
- * a value, or minus the error number. Any thread, signal handlers too.
+ * System calls, made directly: no hook, no cancellation point, no errno. Each returns what the
+ * kernel returns: a value, or minus the error number. Any thread, signal handlers too.
  */
 #ifndef LLMTRACE_SYS_H
 #define LLMTRACE_SYS_H
@@ -24,13 +24,14 @@ static inline long sys_call6(long number, long a, long b, long c, long d, long e
 	register long r9 __asm__("r9") = f;
 	long result;
 
-	__asm__ volatile("syscall" : "=a"(result)
+	__asm__ volatile("syscall"
+			 : "=a"(result)
 			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
 }
 
-#define SYS_CALL(name, a, b, c, d, e, f) \
+#define SYS_CALL(name, a, b, c, d, e, f)                                                           \
 	sys_call6(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 static inline long sys_open(const char *path, int flags, int mode)
@@ -112,8 +113,9 @@ static inline long sys_unmap(void *addr, size_t bytes)
 }
 
 /*
- * Zeroed private memory of the shim, named "llmtrace" in /proc/self/maps where the kernel can, and counted. Give it back with
- * sys_memory_release. @return NULL when there is none. Lives in sys_memory.c.
+ * Zeroed private memory of the shim, named "llmtrace" in /proc/self/maps where the kernel can, and
+ * counted. Give it back with sys_memory_release. @return NULL when there is none. Lives in
+ * sys_memory.c.
  */
 void *sys_memory(size_t bytes);
 void sys_memory_release(void *addr, size_t bytes);
@@ -122,7 +124,8 @@ void sys_memory_release(void *addr, size_t bytes);
 uint64_t sys_memory_bytes(void);
 
 /*
- * The first piece of [start, end) that is the shim's: the kernel shows neighbours as one mapping. @return false when there is none.
+ * The first piece of [start, end) that is the shim's: the kernel shows neighbours as one mapping.
+ * @return false when there is none.
  */
 bool sys_memory_in_range(uint64_t start, uint64_t end, uint64_t *ret_start, uint64_t *ret_end);
 
@@ -165,7 +168,8 @@ static inline long sys_getrusage(int who, struct rusage *ret_usage)
 /* Waits while *word is value, at most timeout_ns. */
 static inline long sys_futex_wait(uint32_t *word, uint32_t value, uint64_t timeout_ns)
 {
-	struct timespec timeout = { (time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u) };
+	struct timespec timeout = {(time_t)(timeout_ns / 1000000000u),
+				   (long)(timeout_ns % 1000000000u)};
 
 	return SYS_CALL(futex, word, FUTEX_WAIT_PRIVATE, value, &timeout, 0, 0);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's private memory: mapped, counted, and remembered, so that it can be told apart from the target's. Any thread; a system
- * call each, so never in a hot path.
+ * The shim's private memory: mapped, counted, and remembered, so that it can be told apart from the
+ * target's. Any thread; a system call each, so never in a hot path.
  */
 #include "sys.h"
 
 #define RANGE_MAX 1024u
 
 struct range {
-	uint64_t start;		/* 0: free */
+	uint64_t start; /* 0: free */
 	uint64_t bytes;
 };
 
 static struct range ranges[RANGE_MAX];
-static uint32_t range_count;	/* places that were ever used */
+static uint32_t range_count; /* places that were ever used */
 static uint64_t held_bytes;
 
 static void remember(uint64_t start, uint64_t bytes)
@@ -21,8 +21,8 @@ static void remember(uint64_t start, uint64_t bytes)
 	for (uint32_t i = 0; i < RANGE_MAX; i++) {
 		uint64_t expected = 0;
 
-		if (!__atomic_compare_exchange_n(&ranges[i].start, &expected, start, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(&ranges[i].start, &expected, start, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		ranges[i].bytes = bytes;
 		if (i >= __atomic_load_n(&range_count, __ATOMIC_RELAXED))
@@ -64,11 +64,12 @@ bool sys_memory_in_range(uint64_t start, uint64_t end, uint64_t *ret_start, uint
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t first = __atomic_load_n(&ranges[i].start, __ATOMIC_ACQUIRE);
 
-		if (!first || first >= end || first + ranges[i].bytes <= start || (is_found && first >= *ret_start))
+		if (!first || first >= end || first + ranges[i].bytes <= start ||
+		    (is_found && first >= *ret_start))
 			continue;
 		is_found = true;
 		*ret_start = first < start ? start : first;
-		*ret_end = first + ranges[i].bytes > end ? end : first + ranges[i].bytes;
+		*   ret_end = first + ranges[i].bytes > end ? end : first + ranges[i].bytes;
 	}
 	return is_found;
 }

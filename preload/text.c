@@ -9,7 +9,7 @@
 
 struct text_out {
 	char *at;
-	char *end;	/* the place for the terminator at the latest */
+	char *end; /* the place for the terminator at the latest */
 };
 
 static void put_char(struct text_out *out, char c)
@@ -38,7 +38,7 @@ static void put_number(struct text_out *out, uint64_t number, unsigned base)
 
 size_t text_copy(char *buffer, size_t bytes, const char *text)
 {
-	struct text_out out = { buffer, buffer + bytes - 1 };
+	struct text_out out = {buffer, buffer + bytes - 1};
 
 	put_text(&out, text);
 	*out.at = '\0';
@@ -47,7 +47,7 @@ size_t text_copy(char *buffer, size_t bytes, const char *text)
 
 size_t text_format(char *buffer, size_t bytes, const char *format, ...)
 {
-	struct text_out out = { buffer, buffer + bytes - 1 };
+	struct text_out out = {buffer, buffer + bytes - 1};
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -103,8 +103,10 @@ uint64_t text_number(const char *text, unsigned base)
 	while (is_blank(*text))
 		text++;
 	for (;; text++) {
-		unsigned digit = *text >= '0' && *text <= '9' ? (unsigned)(*text - '0') :
-				 base == 16 && *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10 : base;
+		unsigned digit = *text >= '0' && *text <= '9' ? (unsigned)(*text - '0')
+				 : base == 16 && *text >= 'a' && *text <= 'f'
+					 ? (unsigned)(*text - 'a') + 10
+					 : base;
 
 		if (digit >= base)
 			return number;

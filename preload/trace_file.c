@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace file; see trace_file.h. Writes go to offsets that we keep ourselves, through a descriptor that is checked against
- * the file's identity first: a target that closes descriptors it does not know can neither redirect nor stop them.
+ * The trace file; see trace_file.h. Writes go to offsets that we keep ourselves, through a
+ * descriptor that is checked against the file's identity first: a target that closes descriptors it
+ * does not know can neither redirect nor stop them.
  */
 #include "trace_file.h"
 
@@ -34,7 +35,7 @@ static uint64_t failure_count;
 static int failure_error;
 static uint32_t has_given_up;
 static ZSTD_CCtx *compressor;
-static uint8_t *frame_bytes;	/* frame header, block header, compressed payload */
+static uint8_t *frame_bytes; /* frame header, block header, compressed payload */
 static size_t frame_max;
 
 const char *trace_file_path(void)
@@ -54,7 +55,10 @@ static bool remember_identity(int fd)
 	return handle >= 0;
 }
 
-/* Memory of the compressor: from the kernel, never from the target's allocator. The length stands in front. */
+/*
+ * Memory of the compressor: from the kernel, never from the target's allocator. The length stands
+ * in front.
+ */
 static void *zstd_memory(void *opaque, size_t bytes)
 {
 	size_t *block = sys_memory(bytes + 64);
@@ -77,14 +81,15 @@ static void zstd_release(void *opaque, void *addr)
 
 static bool make_compressor(void)
 {
-	ZSTD_customMem memory = { zstd_memory, zstd_release, NULL };
+	ZSTD_customMem memory = {zstd_memory, zstd_release, NULL};
 
 	frame_max = sizeof(struct lt_frame_header) + sizeof(struct lt_block_header) +
 		    ZSTD_compressBound(ENCODE_PAYLOAD_MAX);
 	frame_bytes = sys_memory(frame_max);
 	compressor = ZSTD_createCCtx_advanced(memory);
 	return frame_bytes && compressor &&
-	       !ZSTD_isError(ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, COMPRESSION_LEVEL));
+	       !ZSTD_isError(ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel,
+						    COMPRESSION_LEVEL));
 }
 
 int trace_file_open(const char *pattern, const char **ret_path)
@@ -96,7 +101,7 @@ int trace_file_open(const char *pattern, const char **ret_path)
 	for (int tries = 0;; tries++) {
 		trace_name_make_free(path, sizeof(path));
 		fd = sys_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd != -EEXIST || tries == 10)	/* another process of this run was faster */
+		if (fd != -EEXIST || tries == 10) /* another process of this run was faster */
 			break;
 	}
 	if (fd < 0)
@@ -110,7 +115,8 @@ static bool is_ours(int fd)
 {
 	struct stat stat;
 
-	return fd >= 0 && sys_fstat(fd, &stat) == 0 && stat.st_dev == device && stat.st_ino == inode;
+	return fd >= 0 && sys_fstat(fd, &stat) == 0 && stat.st_dev == device &&
+	       stat.st_ino == inode;
 }
 
 /* The target may have closed our descriptor, and may use its number for a file of its own. */
@@ -136,7 +142,8 @@ static int usable_fd(void)
 static bool try_write(const uint8_t *bytes, size_t count, size_t *done)
 {
 	int fd = usable_fd();
-	long wrote = fd < 0 ? -EBADF : sys_pwrite(fd, bytes + *done, count - *done, offset_bytes + *done);
+	long wrote = fd < 0 ? -EBADF
+			    : sys_pwrite(fd, bytes + *done, count - *done, offset_bytes + *done);
 
 	if (wrote > 0) {
 		*done += (size_t)wrote;
@@ -216,8 +223,9 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 {
 	struct lt_frame_header *frame = (struct lt_frame_header *)(void *)frame_bytes;
 	struct lt_block_header *written = (struct lt_block_header *)(void *)(frame + 1);
-	size_t compressed = ZSTD_compress2(compressor, written + 1, frame_max - sizeof(*frame) - sizeof(*written),
-					   payload, bytes);
+	size_t compressed =
+		ZSTD_compress2(compressor, written + 1,
+			       frame_max - sizeof(*frame) - sizeof(*written), payload, bytes);
 
 	if (ZSTD_isError(compressed))
 		return;
@@ -236,7 +244,7 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 
 void trace_file_write_definitions(uint16_t flags)
 {
-	struct lt_block_header header = { .type = LT_BLOCK_DEFS, .flags = flags };
+	struct lt_block_header header = {.type = LT_BLOCK_DEFS, .flags = flags};
 	const uint8_t *rows;
 	size_t bytes;
 
@@ -246,7 +254,8 @@ void trace_file_write_definitions(uint16_t flags)
 
 void trace_file_write_end(uint64_t lost_event_count)
 {
-	struct lt_file_end end = { LT_END_MAGIC, 0, event_count, lost_event_count, clock_monotonic_ns() };
+	struct lt_file_end end = {LT_END_MAGIC, 0, event_count, lost_event_count,
+				  clock_monotonic_ns()};
 
 	end.crc = lt_crc32c(0, &end, sizeof(end));
 	write_skippable(LT_FRAME_END, &end, sizeof(end));

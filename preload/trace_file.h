@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace file: its name, its header, its blocks. Opened at start, written by the writer thread alone.
+ * The trace file: its name, its header, its blocks. Opened at start, written by the writer thread
+ * alone.
  */
 #ifndef LLMTRACE_TRACE_FILE_H
 #define LLMTRACE_TRACE_FILE_H
@@ -12,8 +13,8 @@
 #include "llmtrace/format.h"
 
 /*
- * Chooses the name and makes the file: 0600, never through a link, never over a trace that a living process writes; an older
- * file of the name is kept as NAME.old.
+ * Chooses the name and makes the file: 0600, never through a link, never over a trace that a living
+ * process writes; an older file of the name is kept as NAME.old.
  * @return 0, or -errno; then *ret_path tells the name that failed.
  */
 int trace_file_open(const char *pattern, const char **ret_path);
@@ -25,8 +26,9 @@ const char *trace_file_path(void);
 void trace_file_write_header(const char *pool_path, uint32_t groups);
 
 /*
- * Compresses and writes a block. The caller fills type, flags, stream, positions, times and event_count. A write that fails is tried
- * again until it succeeds or trace_file_give_up was called.
+ * Compresses and writes a block. The caller fills type, flags, stream, positions, times and
+ * event_count. A write that fails is tried again until it succeeds or trace_file_give_up was
+ * called.
  */
 void trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes);
 
@@ -39,7 +41,9 @@ void trace_file_remove(void);
 /* @return CLOCK_MONOTONIC of the header. */
 uint64_t trace_file_start_ns(void);
 
-/* Writes the frame that ends the file in order. More blocks may follow after an exec that failed. */
+/*
+ * Writes the frame that ends the file in order. More blocks may follow after an exec that failed.
+ */
 void trace_file_write_end(uint64_t lost_event_count);
 
 /* Gives the descriptor back. */

@@ -37,7 +37,7 @@ static void append_folder(char *buffer, size_t bytes, size_t *at)
 
 	if (length <= 1)
 		return;
-	*at = (size_t)length - 1;	/* the kernel counts the terminator */
+	*at = (size_t)length - 1; /* the kernel counts the terminator */
 	if (buffer[*at - 1] != '/')
 		buffer[(*at)++] = '/';
 	buffer[*at] = '\0';
@@ -58,7 +58,8 @@ void trace_name_expand(const char *pattern, char *buffer, size_t bytes)
 		}
 		switch (*++pattern) {
 		case 'p':
-			at += text_format(buffer + at, bytes - at, "%u", (uint64_t)identity_get()->pid);
+			at += text_format(buffer + at, bytes - at, "%u",
+					  (uint64_t)identity_get()->pid);
 			break;
 		case 'x':
 			append_program(buffer, bytes, &at);
@@ -69,7 +70,7 @@ void trace_name_expand(const char *pattern, char *buffer, size_t bytes)
 		case '%':
 			at += text_copy(buffer + at, bytes - at, "%");
 			break;
-		default:	/* not one of ours: it stays as it is */
+		default: /* not one of ours: it stays as it is */
 			at += text_copy(buffer + at, bytes - at, "%");
 			pattern--;
 		}
@@ -77,9 +78,9 @@ void trace_name_expand(const char *pattern, char *buffer, size_t bytes)
 }
 
 enum owner {
-	OWNER_NONE,		/* not a trace, or its process is gone */
+	OWNER_NONE, /* not a trace, or its process is gone */
 	OWNER_LIVING,
-	OWNER_SELF,		/* this very process, before an exec */
+	OWNER_SELF, /* this very process, before an exec */
 };
 
 /* Who writes the trace at path; for traces, *ret_start_ns tells when it began. */
@@ -99,7 +100,8 @@ static enum owner find_owner(const char *path, uint64_t *ret_start_ns)
 	sys_close((int)fd);
 	if (got != sizeof(head) || head.frame.magic != LT_FRAME_FILE ||
 	    memcmp(head.file.magic, LT_FILE_MAGIC, sizeof(head.file.magic)) ||
-	    memcmp(head.file.boot_id, self->boot_id, sizeof(self->boot_id)) || !head.file.process_start_ticks ||
+	    memcmp(head.file.boot_id, self->boot_id, sizeof(self->boot_id)) ||
+	    !head.file.process_start_ticks ||
 	    identity_start_ticks((int)head.file.pid) != head.file.process_start_ticks)
 		return OWNER_NONE;
 	*ret_start_ns = head.file.start_ns;
@@ -127,7 +129,10 @@ static void with_suffix(const char *name, const char *suffix, char *buffer, size
 	text_format(buffer + stem, bytes - stem, "%s%s", suffix, dot ? dot : "");
 }
 
-/* Whether the name is taken by a trace that must stay. A wrapper that became this program at once leaves its name to it. */
+/*
+ * Whether the name is taken by a trace that must stay. A wrapper that became this program at once
+ * leaves its name to it.
+ */
 static bool is_taken(const char *path)
 {
 	uint64_t start_ns;
@@ -149,7 +154,8 @@ void trace_name_make_free(char *buffer, size_t bytes)
 		if (number == 1)
 			text_format(suffix, sizeof(suffix), "-%u", (uint64_t)identity_get()->pid);
 		else
-			text_format(suffix, sizeof(suffix), "-%u-%u", (uint64_t)identity_get()->pid, number);
+			text_format(suffix, sizeof(suffix), "-%u-%u", (uint64_t)identity_get()->pid,
+				    number);
 		with_suffix(name, suffix, buffer, bytes);
 	}
 	if (!exists(buffer))

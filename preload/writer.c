@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer thread; see writer.h. One pass drains what rings hold up to a moment of the clock, so that ticks become ns between two
- * known pairs and never run backwards. It sleeps on a futex until its next duty or until a ring is half full.
+ * The writer thread; see writer.h. One pass drains what rings hold up to a moment of the clock, so
+ * that ticks become ns between two known pairs and never run backwards. It sleeps on a futex until
+ * its next duty or until a ring is half full.
  *
- * Target threads enter writer_flush, writer_close and the fork bracket; everything else runs in the writer alone.
+ * Target threads enter writer_flush, writer_close and the fork bracket; everything else runs in the
+ * writer alone.
  */
 #include "writer.h"
 
@@ -31,13 +33,13 @@
 #include "writer_emit.h"
 
 #define MS 1000000u
-#define FLUSH_NS (200 * MS)		/* everything recorded is in the file after so long */
+#define FLUSH_NS (200 * MS) /* everything recorded is in the file after so long */
 #define SAMPLE_NS (100 * MS)
 #define THREADS_NS (1000 * MS)
 #define CLOSE_PATIENCE_NS (2000 * MS)	/* without progress, a caller of flush or close goes on */
-#define DRAIN_SLOTS (LT_RING_SLOTS / 4)	/* less than this waits for the next flush */
+#define DRAIN_SLOTS (LT_RING_SLOTS / 4) /* less than this waits for the next flush */
 #define STACK_BYTES (512u << 10)
-#define CHECKPOINT_BYTES (64u << 20)	/* definitions are repeated after so much of the file */
+#define CHECKPOINT_BYTES (64u << 20) /* definitions are repeated after so much of the file */
 
 enum request { REQUEST_NONE, REQUEST_FLUSH, REQUEST_EXEC, REQUEST_CLOSE };
 
@@ -47,28 +49,28 @@ static uint8_t *payload;
 static int writer_tid;
 static uint64_t flushed_at_ns, sampled_at_ns, threads_at_ns;
 static uint64_t checkpoint_at_bytes;
-static uint64_t ended_lost_count;	/* of rings that were given back */
+static uint64_t ended_lost_count; /* of rings that were given back */
 
-static uint32_t request;		/* enum request, set by target threads */
-static uint32_t served;			/* futex: passes that served a request */
+static uint32_t request; /* enum request, set by target threads */
+static uint32_t served;	 /* futex: passes that served a request */
 static bool is_closed;
-static bool is_sample_wanted;		/* set by target threads */
-static bool is_alone;			/* every other thread has ended */
+static bool is_sample_wanted; /* set by target threads */
+static bool is_alone;	      /* every other thread has ended */
 
 /* ---- draining ---- */
 struct drained {
-	uint64_t end;			/* position behind the last record taken */
-	bool is_stuck;			/* stopped at a record that is not committed */
+	uint64_t end;  /* position behind the last record taken */
+	bool is_stuck; /* stopped at a record that is not committed */
 };
 
 /*
- * Adds the committed records from the tail on. Stops at one that is newer than the pass, and at one that is still being written,
- * unless the thread is gone and it never will be.
+ * Adds the committed records from the tail on. Stops at one that is newer than the pass, and at one
+ * that is still being written, unless the thread is gone and it never will be.
  */
 static struct drained take_records(struct lt_ring *ring, uint64_t until_ticks, bool is_dead)
 {
 	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-	struct drained drained = { ring->tail, false };
+	struct drained drained = {ring->tail, false};
 
 	while (drained.end < head && drained.end - ring->tail < LT_RING_SLOTS) {
 		const struct lt_record *record = ring_slot(ring, drained.end);
@@ -80,7 +82,8 @@ static struct drained take_records(struct lt_ring *ring, uint64_t until_ticks, b
 				drained.is_stuck = true;
 				break;
 			}
-			drained.end += is_this_lap && LT_STATE_SLOTS(state) ? LT_STATE_SLOTS(state) : 1;
+			drained.end +=
+				is_this_lap && LT_STATE_SLOTS(state) ? LT_STATE_SLOTS(state) : 1;
 			continue;
 		}
 		if (LT_STATE_KIND(state) != LT_KIND_PAD) {
@@ -95,7 +98,7 @@ static struct drained take_records(struct lt_ring *ring, uint64_t until_ticks, b
 
 static void write_events(const struct lt_ring *ring, uint64_t end_position)
 {
-	struct lt_wire_out out = { payload, payload + ENCODE_PAYLOAD_MAX, false };
+	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
 	struct lt_block_header header = {
 		.type = LT_BLOCK_EVENTS,
 		.stream = ring->stream,
@@ -115,12 +118,13 @@ static void write_events(const struct lt_ring *ring, uint64_t end_position)
 
 static void define_stream(struct lt_ring *ring)
 {
-	static uint32_t *defined;	/* by stream, a bit each */
+	static uint32_t *defined; /* by stream, a bit each */
 	static const uint32_t streams_max = 1u << 24;
 
 	if (!defined)
 		defined = sys_memory(streams_max / 8);
-	if (!defined || ring->stream >= streams_max || defined[ring->stream / 32] & 1u << ring->stream % 32)
+	if (!defined || ring->stream >= streams_max ||
+	    defined[ring->stream / 32] & 1u << ring->stream % 32)
 		return;
 	defined[ring->stream / 32] |= 1u << ring->stream % 32;
 	definitions_stream(ring->stream, ring->tid, clock_map_ns(&clock_map, ring->start));
@@ -132,11 +136,15 @@ static void announce_progress(void)
 	sys_futex_wake(&ring_progress, INT_MAX);
 }
 
-/* @return whether anything was taken. with_runs: the open runs too; the thread is gone, or the trace is being closed. */
+/*
+ * @return whether anything was taken. with_runs: the open runs too; the thread is gone, or the
+ * trace is being closed.
+ */
 static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool with_runs)
 {
 	struct drained drained;
-	bool was_full = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail > LT_RING_SLOTS / 2;
+	bool was_full =
+		__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail > LT_RING_SLOTS / 2;
 
 	encode_begin();
 	define_stream(ring);
@@ -174,7 +182,9 @@ static void emit_stream_stats(const struct lt_ring *ring)
 		    event->tid = ring->tid);
 }
 
-/* A newer ring of the same thread id tells that the kernel has given the number to another thread. */
+/*
+ * A newer ring of the same thread id tells that the kernel has given the number to another thread.
+ */
 static bool has_successor(const struct lt_ring *ring)
 {
 	uint32_t count = pool_ring_count();
@@ -182,7 +192,8 @@ static bool has_successor(const struct lt_ring *ring)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct lt_ring *other = pool_ring(i);
 
-		if (other->state == LT_RING_IN_USE && other->tid == ring->tid && other->stream > ring->stream)
+		if (other->state == LT_RING_IN_USE && other->tid == ring->tid &&
+		    other->stream > ring->stream)
 			return true;
 	}
 	return false;
@@ -212,7 +223,8 @@ static void retire_gone_threads(void)
 	for (uint32_t i = 0; i < count; i++) {
 		struct lt_ring *ring = pool_ring(i);
 
-		if (ring != own_ring && __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
+		if (ring != own_ring &&
+		    __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
 		    is_gone(ring))
 			retire(ring);
 	}
@@ -241,8 +253,10 @@ static void emit_own_cost(void)
 	struct hook_faults faults = hook_faults_now();
 	uint64_t cpu_ns = own_cpu_ns();
 
-	WRITER_EMIT(own_ring, own_cost, 0, event->cpu_ns = cpu_ns; event->memory_bytes = pool_bytes() + sys_memory_bytes();
-		    event->file_bytes = trace_file_bytes(); event->minor_fault_count = faults.minor_count);
+	WRITER_EMIT(own_ring, own_cost, 0, event->cpu_ns = cpu_ns;
+		    event->memory_bytes = pool_bytes() + sys_memory_bytes();
+		    event->file_bytes = trace_file_bytes();
+		    event->minor_fault_count = faults.minor_count);
 }
 
 static void sample(uint64_t now_ns)
@@ -352,7 +366,8 @@ static uint64_t emit_final_stats(void)
 		emit_stream_stats(ring);
 	}
 	if (failures)
-		WRITER_EMIT(own_ring, notice, LT_notice_kind_write_failed, event->value = (uint64_t)error;
+		WRITER_EMIT(own_ring, notice, LT_notice_kind_write_failed,
+			    event->value = (uint64_t)error;
 			    event->text = 0; event->reserved = 0);
 	return lost_count;
 }
@@ -406,7 +421,7 @@ static void serve(uint32_t wanted)
 		pool_remove();
 		__atomic_store_n(&is_closed, true, __ATOMIC_RELEASE);
 		break;
-	case REQUEST_EXEC:	/* other threads may be recording: their open reservations stay */
+	case REQUEST_EXEC: /* other threads may be recording: their open reservations stay */
 		pass(true);
 		write_end();
 		pool_set_closed(true);
@@ -421,8 +436,9 @@ static void serve(uint32_t wanted)
 }
 
 /*
- * A thread that fills its ring by half wakes us only while ring_writer_sleeps is set: look once more after setting it. Without
- * progress a ring may stand at a record that is still being written: nap, instead of spinning on it.
+ * A thread that fills its ring by half wakes us only while ring_writer_sleeps is set: look once
+ * more after setting it. Without progress a ring may stand at a record that is still being written:
+ * nap, instead of spinning on it.
  */
 static void sleep_until_needed(bool was_progress)
 {
@@ -447,7 +463,8 @@ static void *writer_main(void *argument)
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	definitions_modules();
-	pass(true);		/* whoever reads the rings of a killed process needs the modules from the file */
+	pass(true); /* whoever reads the rings of a killed process needs the modules from the file
+		     */
 	while (!is_closed && !is_alone) {
 		uint32_t wanted = __atomic_exchange_n(&request, REQUEST_NONE, __ATOMIC_ACQ_REL);
 
@@ -458,8 +475,9 @@ static void *writer_main(void *argument)
 		sleep_until_needed(pass(false));
 	}
 	/*
-	 * When all threads of the target have ended, the C library would have called exit in the last one; it does so when we return,
-	 * and the target's destructors run here, recorded as any thread's.
+	 * When all threads of the target have ended, the C library would have called exit in the
+	 * last one; it does so when we return, and the target's destructors run here, recorded as
+	 * any thread's.
 	 */
 	hook_self.ring = NULL;
 	hook_self.mark = NULL;
@@ -480,7 +498,7 @@ static bool make_own_ring(void)
 
 bool writer_prepare(void)
 {
-	struct lt_block_header table = { .type = LT_BLOCK_TABLE };
+	struct lt_block_header table = {.type = LT_BLOCK_TABLE};
 	struct lt_wire_out out;
 
 	if (!make_own_ring())
@@ -488,7 +506,7 @@ bool writer_prepare(void)
 	take_clock();
 	pool_header->first_clock = clock_map.first;
 	trace_file_write_header(pool_path(), pool_header->groups);
-	out = (struct lt_wire_out){ payload, payload + ENCODE_PAYLOAD_MAX, false };
+	out = (struct lt_wire_out){payload, payload + ENCODE_PAYLOAD_MAX, false};
 	encode_table(&out);
 	table.event_count = lt_event_info_count;
 	trace_file_write_block(&table, payload, (size_t)(out.at - payload));

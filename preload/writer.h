@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer: the one thread of the shim. It drains all rings, writes the trace file, samples /proc, and closes
- * the trace. It is started once, has every signal blocked, and its own calls pass through all hooks.
+ * The writer: the one thread of the shim. It drains all rings, writes the trace file, samples
+ * /proc, and closes the trace. It is started once, has every signal blocked, and its own calls pass
+ * through all hooks.
  *
  * The functions here are called by target threads, outside a hook's enter and leave.
  */
@@ -10,28 +11,31 @@
 
 #include <stdbool.h>
 
-/* Makes the writer's own ring and buffers, and writes header and event table. Start-up only. @return false without memory. */
+/*
+ * Makes the writer's own ring and buffers, and writes header and event table. Start-up only.
+ * @return false without memory.
+ */
 bool writer_prepare(void);
 
 /* Starts the thread. @return false when it could not be made: recording must stay off. */
 bool writer_start(void);
 
 /*
- * Has everything that is recorded so far written to the trace, and waits for it (at most about two seconds
- * without progress). For abort: recording goes on afterwards.
+ * Has everything that is recorded so far written to the trace, and waits for it (at most about two
+ * seconds without progress). For abort: recording goes on afterwards.
  */
 void writer_flush(void);
 
 /*
- * The same before exec, and ends the file in order, for the new program will not. When exec fails, writer_after_exec lets the file go on
- * behind that end.
+ * The same before exec, and ends the file in order, for the new program will not. When exec fails,
+ * writer_after_exec lets the file go on behind that end.
  */
 void writer_before_exec(void);
 void writer_after_exec(void);
 
 /*
- * Writes everything, ends the trace file in order and removes the rings. Later events are not recorded.
- * The second and later calls, and calls in a forked child, do nothing.
+ * Writes everything, ends the trace file in order and removes the rings. Later events are not
+ * recorded. The second and later calls, and calls in a forked child, do nothing.
  */
 void writer_close(void);
 
@@ -39,8 +43,9 @@ void writer_close(void);
 void writer_want_sample(void);
 
 /*
- * Brackets the real fork: the writer holds no lock of the loader meanwhile, so that the child's loader is usable.
- * is_child: what fork returned. In the child nothing of the shim is touched any more.
+ * Brackets the real fork: the writer holds no lock of the loader meanwhile, so that the child's
+ * loader is usable. is_child: what fork returned. In the child nothing of the shim is touched any
+ * more.
  */
 void writer_before_fork(void);
 void writer_after_fork(bool is_child);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * llmtrace: the command in front of the shim. `run` sets the variables and becomes the traced program, so that nothing of ours stands
- * between a shell and its child: exit code, signals, terminal and pid are the program's own.
+ * llmtrace: the command in front of the shim. `run` sets the variables and becomes the traced
+ * program, so that nothing of ours stands between a shell and its child: exit code, signals,
+ * terminal and pid are the program's own.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -26,7 +27,8 @@ static int usage_error(const char *what, const char *detail)
 static void print_help(void)
 {
 	printf("usage: llmtrace run [options] [--] COMMAND [ARGUMENT...]\n"
-	       "Runs COMMAND and records its heap, mappings, threads, file reads and engine phases.\n"
+	       "Runs COMMAND and records its heap, mappings, threads, file reads and engine "
+	       "phases.\n"
 	       "Read the trace with llmtrace-report.\n\n"
 	       "  -o, --output FILE   trace file (LLMTRACE_OUTPUT)\n"
 	       "  -e, --events LIST   groups to record (LLMTRACE_EVENTS)\n"
@@ -34,8 +36,9 @@ static void print_help(void)
 	       "  -f, --follow MODE   programs that COMMAND starts (LLMTRACE_FOLLOW)\n"
 	       "  -h, --help          this text\n"
 	       "      --version       the version\n\n"
-	       "Variables, for use with LD_PRELOAD=%s alone:\n", "libllmtrace.so");
-#define LT_OPTION(field, variable, value, help) \
+	       "Variables, for use with LD_PRELOAD=%s alone:\n",
+	       "libllmtrace.so");
+#define LT_OPTION(field, variable, value, help)                                                    \
 	printf("  %-16s %s\n  %-16s default: %s\n", variable, help, "", value[0] ? value : "none");
 #include "llmtrace/options.def"
 #undef LT_OPTION
@@ -46,7 +49,7 @@ static void print_help(void)
 /* The shim lies beside this program (build folder), or in ../lib/llmtrace of an installation. */
 static bool find_shim(char *buffer, size_t bytes)
 {
-	static const char *const places[] = { "", "../lib/llmtrace/" };
+	static const char *const places[] = {"", "../lib/llmtrace/"};
 	char exe[PATH_MAX], place[PATH_MAX * 2];
 	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	char *slash;
@@ -74,10 +77,14 @@ static int set_preload(void)
 	char shim[PATH_MAX], *value;
 
 	if (!find_shim(shim, sizeof(shim)))
-		return usage_error("libllmtrace.so is neither beside this program nor in ../lib/llmtrace", "");
+		return usage_error(
+			"libllmtrace.so is neither beside this program nor in ../lib/llmtrace", "");
 	if (strpbrk(shim, " :"))
-		return usage_error("LD_PRELOAD cannot hold a path with a blank or a colon: move llmtrace away from ", shim);
-	if (asprintf(&value, "%s%s%s", shim, before && *before ? ":" : "", before ? before : "") < 0)
+		return usage_error("LD_PRELOAD cannot hold a path with a blank or a colon: move "
+				   "llmtrace away from ",
+				   shim);
+	if (asprintf(&value, "%s%s%s", shim, before && *before ? ":" : "", before ? before : "") <
+	    0)
 		return usage_error("no memory", "");
 	setenv("LD_PRELOAD", value, 1);
 	free(value);
@@ -86,12 +93,9 @@ static int set_preload(void)
 
 /* ---- run ---- */
 static const struct option run_options[] = {
-	{ "output", required_argument, NULL, 'o' },
-	{ "events", required_argument, NULL, 'e' },
-	{ "stacks", required_argument, NULL, 's' },
-	{ "follow", required_argument, NULL, 'f' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"output", required_argument, NULL, 'o'}, {"events", required_argument, NULL, 'e'},
+	{"stacks", required_argument, NULL, 's'}, {"follow", required_argument, NULL, 'f'},
+	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 };
 
 static const char *variable_of(int option)
@@ -162,5 +166,6 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(verb, "attach") || !strcmp(verb, "doctor"))
 		return usage_error("this version has no command ", verb);
-	return *verb ? usage_error("unknown command ", verb) : usage_error("a command is missing: llmtrace run COMMAND", "");
+	return *verb ? usage_error("unknown command ", verb)
+		     : usage_error("a command is missing: llmtrace run COMMAND", "");
 }

@@ -46,16 +46,19 @@ static const char *find_problem(int fd)
 	Elf64_Ehdr header;
 	struct stat stat;
 
-	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG))
+	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG))
 		return NULL;
 	if (header.e_ident[EI_CLASS] != ELFCLASS64)
 		return "it is a 32-bit program; llmtrace traces 64-bit ones";
 	if (header.e_machine != EM_X86_64)
 		return "it is for another machine; this build traces x86-64 programs";
 	if (!has_interpreter(fd, &header))
-		return "it is statically linked, so nothing can be preloaded; build it with shared libraries";
+		return "it is statically linked, so nothing can be preloaded; build it with shared "
+		       "libraries";
 	if (fstat(fd, &stat) == 0 && stat.st_mode & (S_ISUID | S_ISGID) && stat.st_uid != geteuid())
-		return "it is set-user-ID, and the loader then ignores LD_PRELOAD; run it as its owner";
+		return "it is set-user-ID, and the loader then ignores LD_PRELOAD; run it as its "
+		       "owner";
 	return NULL;
 }
 

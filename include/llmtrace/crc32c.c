@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CRC-32C of blocks, built into the shim and into the report. Four bits a step from a table of 16
- * words: blocks are compressed before they are summed, so speed hardly matters, and the shim stays free
- * of set-up code and of processor-specific instructions.
+ * words: blocks are compressed before they are summed, so speed hardly matters, and the shim stays
+ * free of set-up code and of processor-specific instructions.
  */
 #include "llmtrace/wire.h"
 

@@ -4,9 +4,9 @@
  *
  * A file is a sequence of zstd frames and skippable frames, so `zstd -t` accepts it and `zstd -dc`
  * prints the payloads. It starts with a skippable frame that holds struct lt_file_header. Then come
- * blocks: a skippable frame with struct lt_block_header, directly followed by one zstd frame with the
- * payload. A file that was closed in order ends with a skippable frame that holds struct lt_file_end.
- * All numbers are little-endian.
+ * blocks: a skippable frame with struct lt_block_header, directly followed by one zstd frame with
+ * the payload. A file that was closed in order ends with a skippable frame that holds struct
+ * lt_file_end. All numbers are little-endian.
  *
  * Every block decodes alone: the bases of all deltas restart with it.
  */
@@ -20,9 +20,9 @@
 #define LT_FORMAT_MINOR 0
 
 /* Magic numbers of skippable frames, out of the 16 that RFC 8878 sets aside. */
-#define LT_FRAME_FILE  0x184d2a50u
+#define LT_FRAME_FILE 0x184d2a50u
 #define LT_FRAME_BLOCK 0x184d2a51u
-#define LT_FRAME_END   0x184d2a52u
+#define LT_FRAME_END 0x184d2a52u
 
 /* What stands before the content of each skippable frame. */
 struct lt_frame_header {
@@ -30,65 +30,67 @@ struct lt_frame_header {
 	uint32_t content_bytes;
 };
 
-#define LT_FILE_MAGIC "LLMTRACE"	/* 8 bytes, not terminated */
+#define LT_FILE_MAGIC "LLMTRACE" /* 8 bytes, not terminated */
 #define LT_PATH_BYTES 4096
 
 struct lt_file_header {
 	char magic[8];
 	uint16_t major;
 	uint16_t minor;
-	uint16_t machine;		/* e_machine of ELF: 62 is x86-64 */
-	uint16_t header_bytes;		/* sizeof(struct lt_file_header) of the writer */
+	uint16_t machine;      /* e_machine of ELF: 62 is x86-64 */
+	uint16_t header_bytes; /* sizeof(struct lt_file_header) of the writer */
 	uint32_t pid;
 	uint32_t parent_pid;
-	uint64_t process_start_ticks;	/* field 22 of /proc/PID/stat: with pid and boot_id names one process */
+	/* field 22 of /proc/PID/stat: with pid and boot_id it names one process */
+	uint64_t process_start_ticks;
 	uint8_t boot_id[16];
-	uint64_t start_ns;		/* CLOCK_MONOTONIC at the start of recording */
-	uint64_t start_unix_ns;		/* CLOCK_REALTIME at the same moment */
-	int64_t time_namespace_ns;	/* offset of CLOCK_MONOTONIC in this time namespace */
-	uint32_t groups;		/* enum lt_group: what is recorded */
-	uint32_t crc;			/* CRC-32C of the header with this field 0 */
-	char pool_path[LT_PATH_BYTES];	/* file with the rings of the run; empty: in memory only */
+	uint64_t start_ns;	       /* CLOCK_MONOTONIC at the start of recording */
+	uint64_t start_unix_ns;	       /* CLOCK_REALTIME at the same moment */
+	int64_t time_namespace_ns;     /* offset of CLOCK_MONOTONIC in this time namespace */
+	uint32_t groups;	       /* enum lt_group: what is recorded */
+	uint32_t crc;		       /* CRC-32C of the header with this field 0 */
+	char pool_path[LT_PATH_BYTES]; /* file with the rings of the run; empty: in memory only */
 };
 
 enum lt_block_type {
-	LT_BLOCK_TABLE = 1,		/* the event table and the aux names */
-	LT_BLOCK_DEFS = 2,		/* definitions */
-	LT_BLOCK_EVENTS = 3,		/* events of one stream */
+	LT_BLOCK_TABLE = 1,  /* the event table and the aux names */
+	LT_BLOCK_DEFS = 2,   /* definitions */
+	LT_BLOCK_EVENTS = 3, /* events of one stream */
 };
 
 /* Set in the flags of a block of definitions that repeats earlier ones. */
 #define LT_BLOCK_IS_CHECKPOINT 1u
 
-#define LT_BLOCK_MAGIC 0x3142544cu	/* "LTB1" */
+#define LT_BLOCK_MAGIC 0x3142544cu /* "LTB1" */
 
 /*
  * For TABLE and DEFS the stream, positions and times are 0.
- * Positions count slots since the stream's ring was made; a stream's blocks follow each other without a
- * gap unless something was lost. crc covers this struct with crc 0, then the compressed payload.
+ * Positions count slots since the stream's ring was made; a stream's blocks follow each other
+ * without a gap unless something was lost. crc covers this struct with crc 0, then the compressed
+ * payload.
  */
 struct lt_block_header {
 	uint32_t magic;
-	uint16_t type;			/* enum lt_block_type */
+	uint16_t type; /* enum lt_block_type */
 	uint16_t flags;
 	uint32_t crc;
 	uint32_t stream;
 	uint64_t first_position;
 	uint64_t end_position;
-	uint64_t begin_ns;		/* the earliest time in the block: base of the time column */
-	uint64_t end_ns;		/* the latest time in the block */
-	uint32_t event_count;		/* events, or rows of definitions */
-	uint32_t raw_bytes;		/* of the payload */
-	uint32_t compressed_bytes;	/* of the zstd frame that follows */
+	uint64_t begin_ns;	   /* the earliest time in the block: base of the time column */
+	uint64_t end_ns;	   /* the latest time in the block */
+	uint32_t event_count;	   /* events, or rows of definitions */
+	uint32_t raw_bytes;	   /* of the payload */
+	uint32_t compressed_bytes; /* of the zstd frame that follows */
 	uint32_t reserved;
 };
 
-#define LT_END_MAGIC 0x3145544cu	/* "LTE1" */
+#define LT_END_MAGIC 0x3145544cu /* "LTE1" */
 
 struct lt_file_end {
 	uint32_t magic;
-	uint32_t crc;			/* CRC-32C of this struct with crc 0 */
-	uint64_t event_count;		/* events in the file */
+	uint32_t crc;	      /* CRC-32C of this struct with crc 0 */
+	uint64_t event_count; /* events in the file */
 	uint64_t lost_event_count;
 	uint64_t end_ns;
 };
@@ -100,19 +102,20 @@ struct lt_file_end {
  *                       varint byte length,
  *   then the bytes of the columns in the same order.
  * Kind 0 holds the columns that all events share, in the order of the stream:
- *   LT_COLUMN_KIND (one byte an event), LT_COLUMN_TIME (zigzag LEB128 of the difference in ns to the
- *   event before; to begin_ns for the first).
- * For every other kind a column has one entry (count elements) for each event of that kind: field i of
- * the event table, or LT_COLUMN_STACK (LEB128 of the stack id), LT_COLUMN_AUX (one byte).
+ *   LT_COLUMN_KIND  one byte an event
+ *   LT_COLUMN_TIME  zigzag LEB128 of the difference in ns to the event before; to begin_ns for the
+ *                   first
+ * For every other kind a column has one entry (count elements) for each event of that kind:
+ *   field i of the event table, LT_COLUMN_STACK (LEB128 of the stack id), LT_COLUMN_AUX (one byte)
  * A column whose values are all 0 is left out.
  *
- * Payload of a DEFS block: event_count rows: varint kind, varint length of the rest of the row, then
- * the fields of the table: number as LEB128; text, bytes and frames as length and bytes. A reader
- * skips what is left of a row.
+ * Payload of a DEFS block: event_count rows: varint kind, varint length of the rest of the row,
+ * then the fields of the table: number as LEB128; text, bytes and frames as length and bytes. A
+ * reader skips what is left of a row.
  *
- * Payload of a TABLE block: varint rows, then for each: varint kind, text name, text aux list, varint group,
- * varint fields, for each of them text name, varint type, varint unit, varint codec, varint count; then
- * varint names, for each text list, varint value, text name.
+ * Payload of a TABLE block: varint rows, then for each: varint kind, text name, text aux list,
+ * varint group, varint fields, for each of them text name, varint type, varint unit, varint codec,
+ * varint count; then varint names, for each text list, varint value, text name.
  */
 enum lt_column {
 	LT_COLUMN_KIND = 0,

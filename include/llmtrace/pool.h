@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool: one shared file mapping that holds the rings of all threads and the table of interned call
- * stacks and strings. The target's threads write it, the writer thread drains it, and the report reads
- * it when the process was killed or still runs: what a hook has recorded outlives the process.
+ * The pool: one shared file mapping that holds the rings of all threads and the table of interned
+ * call stacks and strings. The target's threads write it, the writer thread drains it, and the
+ * report reads it when the process was killed or still runs: what a hook has recorded outlives the
+ * process.
  *
- * Layout: struct lt_pool_header, then extents in the order in which they were made. Each is mapped on
- * its own; nothing ever moves. Layouts are fixed by LT_POOL_VERSION; shim and report refuse another one.
+ * Layout: struct lt_pool_header, then extents in the order in which they were made. Each is mapped
+ * on its own; nothing ever moves. Layouts are fixed by LT_POOL_VERSION; shim and report refuse
+ * another one.
  */
 #ifndef LLMTRACE_POOL_H
 #define LLMTRACE_POOL_H
@@ -15,20 +17,20 @@
 #include "llmtrace/events.h"
 #include "llmtrace/format.h"
 
-#define LT_POOL_MAGIC "LLMTPOOL"	/* 8 bytes, not terminated */
+#define LT_POOL_MAGIC "LLMTPOOL" /* 8 bytes, not terminated */
 #define LT_POOL_VERSION 1
 #define LT_EXTENT_MAX 2048
 
 enum lt_extent_type {
-	LT_EXTENT_RINGS = 1,		/* count rings of LT_RING_BYTES each */
-	LT_EXTENT_ARENA = 2,		/* intern entries, LT_ARENA_BYTES; index: number of the arena */
-	LT_EXTENT_INDEX = 3,		/* hash table over the entries: only the shim uses it */
+	LT_EXTENT_RINGS = 1, /* count rings of LT_RING_BYTES each */
+	LT_EXTENT_ARENA = 2, /* intern entries, LT_ARENA_BYTES; index: number of the arena */
+	LT_EXTENT_INDEX = 3, /* hash table over the entries: only the shim uses it */
 };
 
 struct lt_extent {
-	uint64_t offset;		/* in the pool file */
+	uint64_t offset; /* in the pool file */
 	uint64_t bytes;
-	uint32_t type;			/* enum lt_extent_type; written last: 0 is not valid yet */
+	uint32_t type; /* enum lt_extent_type; written last: 0 is not valid yet */
 	uint32_t index;
 };
 
@@ -43,11 +45,11 @@ struct lt_pool_header {
 	uint32_t version;
 	uint32_t header_bytes;
 	uint32_t pid;
-	uint32_t is_closed;		/* 1: the trace file has everything */
+	uint32_t is_closed; /* 1: the trace file has everything */
 	uint64_t process_start_ticks;
 	uint8_t boot_id[16];
 	struct lt_clock_pair first_clock;
-	struct lt_clock_pair clocks[2];	/* the last ones; clock_count % 2 is the newest */
+	struct lt_clock_pair clocks[2]; /* the last ones; clock_count % 2 is the newest */
 	uint64_t clock_count;
 	uint32_t groups;
 	uint32_t extent_count;
@@ -56,12 +58,13 @@ struct lt_pool_header {
 };
 
 /* ---- rings ---- */
-#define LT_RING_SLOTS 4096u		/* a power of two */
-#define LT_RING_SLACK_SLOTS 64u		/* kept free for records of signal handlers that nest */
-#define LT_STACK_CACHE_ENTRIES 1024u	/* a power of two */
+#define LT_RING_SLOTS 4096u	     /* a power of two */
+#define LT_RING_SLACK_SLOTS 64u	     /* kept free for records of signal handlers that nest */
+#define LT_STACK_CACHE_ENTRIES 1024u /* a power of two */
 #define LT_OPEN_RUN_COUNT 4u
 #define LT_RING_HEADER_BYTES 4096u
-#define LT_RING_BYTES (LT_RING_HEADER_BYTES + LT_STACK_CACHE_ENTRIES * 16u + LT_RING_SLOTS * LT_SLOT_BYTES)
+#define LT_RING_BYTES                                                                              \
+	(LT_RING_HEADER_BYTES + LT_STACK_CACHE_ENTRIES * 16u + LT_RING_SLOTS * LT_SLOT_BYTES)
 
 /* The lap of a position: never 0, so that fresh memory is not taken for a record. */
 #define LT_LAP(position) ((uint8_t)((position) / LT_RING_SLOTS % 255 + 1))
@@ -71,15 +74,15 @@ enum lt_ring_state { LT_RING_FREE = 0, LT_RING_IN_USE = 1, LT_RING_TAKEN = 2 };
 
 /*
  * A run of small calls that is still open (see event io_run). event.count is written last on every
- * update and is 0 when the run is free. Before the run is copied to the ring, flush_position gets the position of that
- * record plus 1; it goes back to 0 after the run was freed. So a reader after a kill takes the run unless
- * the record at flush_position - 1 is committed.
+ * update and is 0 when the run is free. Before the run is copied to the ring, flush_position gets
+ * the position of that record plus 1; it goes back to 0 after the run was freed. So a reader after
+ * a kill takes the run unless the record at flush_position - 1 is committed.
  */
 struct lt_open_run {
 	uint64_t flush_position;
-	uint64_t begin;			/* ticks: begin of the first call */
-	uint64_t stream_state;		/* io_runs.h: where the stream stood after the last call */
-	uint64_t site_addr[8];		/* return addresses of the sites in event.site_stack */
+	uint64_t begin;	       /* ticks: begin of the first call */
+	uint64_t stream_state; /* io_runs.h: where the stream stood after the last call */
+	uint64_t site_addr[8]; /* return addresses of the sites in event.site_stack */
 	struct lt_ev_io_run event;
 };
 
@@ -92,18 +95,18 @@ struct lt_stack_cache_entry {
 /* Who writes what: each group of fields starts a cache line of its own. */
 struct lt_ring {
 	/* set when a thread takes the ring */
-	_Alignas(64) uint32_t state;	/* enum lt_ring_state */
-	uint32_t stream;		/* id of the thread's stream */
+	_Alignas(64) uint32_t state; /* enum lt_ring_state */
+	uint32_t stream;	     /* id of the thread's stream */
 	uint32_t tid;
-	uint32_t slot_count;		/* LT_RING_SLOTS */
-	uint64_t start;			/* ticks */
-	uint64_t first_position;	/* head when the thread took it */
+	uint32_t slot_count;	 /* LT_RING_SLOTS */
+	uint64_t start;		 /* ticks */
+	uint64_t first_position; /* head when the thread took it */
 
 	/* written by the thread alone */
-	_Alignas(64) uint64_t head;	/* next position to reserve */
-	uint64_t known_tail;		/* tail when the thread looked last */
+	_Alignas(64) uint64_t head; /* next position to reserve */
+	uint64_t known_tail;	    /* tail when the thread looked last */
 	uint64_t lost_count;
-	uint64_t first_lost;		/* ticks */
+	uint64_t first_lost; /* ticks */
 	uint64_t last_lost;
 	uint64_t wait_count;
 	uint64_t wait_ticks;
@@ -111,12 +114,13 @@ struct lt_ring {
 	uint64_t lost_stack_count;
 
 	/* written by the writer alone */
-	_Alignas(64) uint64_t tail;	/* everything below is in the trace file */
+	_Alignas(64) uint64_t tail; /* everything below is in the trace file */
 
 	/* written by the thread alone */
 	_Alignas(64) struct lt_open_run runs[LT_OPEN_RUN_COUNT];
 
-	_Alignas(LT_RING_HEADER_BYTES) struct lt_stack_cache_entry stack_cache[LT_STACK_CACHE_ENTRIES];
+	_Alignas(LT_RING_HEADER_BYTES) struct lt_stack_cache_entry
+		stack_cache[LT_STACK_CACHE_ENTRIES];
 	uint8_t slots[LT_RING_SLOTS * LT_SLOT_BYTES];
 };
 
@@ -127,10 +131,13 @@ _Static_assert(sizeof(struct lt_ring) == LT_RING_BYTES, "rings lie side by side 
 #define LT_ARENA_GRAIN 16u
 #define LT_ARENA_MAX 1024u
 
-/* An id is the number of the arena and the grain in it; 0 is no entry (the first grain is never used). */
+/*
+ * An id is the number of the arena and the grain in it; 0 is no entry (the first grain is never
+ * used).
+ */
 #define LT_INTERN_ID(arena, grain) ((uint32_t)(arena) << 16 | (uint32_t)(grain))
 #define LT_INTERN_ARENA(id) ((id) >> 16)
-#define LT_INTERN_GRAIN(id) ((id) & 0xffffu)
+#define LT_INTERN_GRAIN(id) ((id)&0xffffu)
 
 enum lt_intern_type { LT_INTERN_STACK = 1, LT_INTERN_STRING = 2 };
 
@@ -139,10 +146,10 @@ enum lt_intern_type { LT_INTERN_STACK = 1, LT_INTERN_STRING = 2 };
 
 /* data: for a stack uint64_t addresses, leaf first; for a string its bytes, not terminated. */
 struct lt_intern_entry {
-	uint32_t state;			/* enum lt_intern_type; written last */
-	uint32_t length;		/* bytes of data; written first */
-	uint32_t file_id;		/* id in the trace file; set by the writer when it writes the definition */
-	uint32_t generation;		/* stack: the loader's count of removed objects, and LT_STACK_TRUNCATED */
+	uint32_t state;	 /* enum lt_intern_type; written last */
+	uint32_t length; /* bytes of data; written first */
+	uint32_t file_id; /* id in the trace file; set when the writer writes the definition */
+	uint32_t generation; /* stack: the loader's count of removed objects, LT_STACK_IS_TRUNCATED */
 	uint64_t hash;
 	uint64_t reserved;
 	uint8_t data[];

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bounded writing and reading of the byte sequences of blocks: LEB128 integers, zigzag, strings, and
- * the checksum. Used by the writer and by the reader alike, so that one cannot drift from the other.
+ * Bounded writing and reading of the byte sequences of blocks: LEB128 integers, zigzag, strings,
+ * and the checksum. Used by the writer and by the reader alike, so that one cannot drift from the
+ * other.
  *
- * A cursor never passes its end: a read or write that would is refused and sets is_bad, which sticks;
- * callers check it once after a batch. No function allocates, blocks or touches errno. Not thread-safe:
- * a cursor belongs to one thread.
+ * A cursor never passes its end: a read or write that would is refused and sets is_bad, which
+ * sticks; callers check it once after a batch. No function allocates, blocks or touches errno. Not
+ * thread-safe: a cursor belongs to one thread.
  */
 #ifndef LLMTRACE_WIRE_H
 #define LLMTRACE_WIRE_H
@@ -102,7 +103,10 @@ static inline uint64_t lt_get_varint(struct lt_wire_in *in)
 	return 0;
 }
 
-/* @return a pointer into the input, valid as long as it is; NULL with is_bad set when it is too short. */
+/*
+ * @return a pointer into the input, valid as long as it is; NULL with is_bad set when it is too
+ * short.
+ */
 static inline const uint8_t *lt_get_bytes(struct lt_wire_in *in, uint64_t length)
 {
 	const uint8_t *bytes = in->at;
@@ -123,8 +127,8 @@ static inline const uint8_t *lt_get_text(struct lt_wire_in *in, uint64_t *ret_le
 }
 
 /*
- * CRC-32C (Castagnoli, reflected 0x82f63b78, as in RFC 3720 appendix B.4). Pass 0 first, then the last
- * result to go on. Lives in crc32c.c.
+ * CRC-32C (Castagnoli, reflected 0x82f63b78, as in RFC 3720 appendix B.4). Pass 0 first, then the
+ * last result to go on. Lives in crc32c.c.
  */
 uint32_t lt_crc32c(uint32_t crc, const void *bytes, size_t length);
 
