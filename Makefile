@@ -87,8 +87,8 @@ install: all
 ## demo: installs what is missing, runs the real llama.cpp engine under the shim, prints the report
 .PHONY: demo
 demo:
-	tests/setup.sh demo
-	$(MAKE) all $(BUILD)/llama_run $(BUILD)/models/demo-q8_0.gguf
+	@tests/setup.sh demo
+	@$(MAKE) -s --no-print-directory all $(BUILD)/llama_run $(BUILD)/models/demo-q8_0.gguf
 	@mkdir -p $(BUILD)/demo
 	LLMTRACE_OUTPUT=$(BUILD)/demo/trace.zst LD_PRELOAD=$(abspath $(BUILD))/libllmtrace.so \
 		$(BUILD)/llama_run -m $(BUILD)/models/demo-q8_0.gguf -p "Once upon a time there was a" -n 48 -t 2
@@ -97,8 +97,8 @@ demo:
 ## check: installs what is missing, builds, passes every test
 .PHONY: check
 check:
-	tests/setup.sh check
-	$(MAKE) check-all
+	@tests/setup.sh check
+	@$(MAKE) --no-print-directory check-all
 
 ## clean: removes the build folder
 .PHONY: clean
