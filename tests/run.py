@@ -116,7 +116,7 @@ def print_result(case, result, is_verbose):
     print(f"{status} {case.name}" + (f" ({reason})" if reason else "") + f" [{seconds:.1f} s]")
     if status == "FAIL":
         lines = output.splitlines()
-        print("".join(f"    {line[:400]}\n" for line in lines[-40:]), end="")
+        print("".join(f"    {line[:300]}\n" for line in lines[-24:]), end="")
     elif is_verbose or "note:" in output:
         wanted = output.splitlines() if is_verbose else re.findall(r"^note: .*", output, re.M)
         print("".join(f"    {line}\n" for line in wanted), end="")

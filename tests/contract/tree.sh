@@ -26,5 +26,5 @@ report() {
 	[ -z "$2" ] || { echo "$1:"; echo "$2" | cut -c1-200; failed=1; }
 }
 report "paths of one machine" "$(echo "$files" | xargs grep -nIE "($root|$work|$home)[a-z]" 2>/dev/null || true)"
-report "work left open" "$(echo "$sources" | xargs grep -nIE "($todo)" 2>/dev/null || true)"
+report "work left open" "$(echo "$sources" | xargs grep -nIwE "($todo)" 2>/dev/null || true)"
 exit $failed

@@ -13,14 +13,15 @@ FRAME = re.compile(r"^ > (.*?)(?:\((.*)\))? \[0x[0-9a-f]+\]$")
 # What stands between the target and the system call, by the libc function that was entered.
 LIBC_CLASSES = {
     "allocator": "malloc calloc realloc reallocarray free cfree memalign aligned_alloc "
-                 "posix_memalign valloc pvalloc malloc_trim",
+                 "posix_memalign valloc pvalloc malloc_trim __libc_free",
     "thread stack": "pthread_create thrd_create pthread_join pthread_detach thrd_join clone "
                     "__clone pthread_exit",
     "stdio": "fopen fopen64 fdopen freopen fread fread_unlocked __fread_chk fgets fgets_unlocked "
              "__fgets_chk fgetc getc _IO_getc getc_unlocked getline getdelim __getdelim fseek fseeko "
              "fseeko64 ftell ftello ftello64 rewind fclose fflush fwrite fputs puts printf fprintf "
              "vfprintf __printf_chk __fprintf_chk __vfprintf_chk fscanf __isoc99_fscanf setvbuf "
-             "exit feof putc fputc putchar",
+             "exit feof putc fputc putchar __uflow _IO_default_uflow __overflow",
+    "time zone": "tzset localtime localtime_r mktime strftime",
     "processor list": "sysconf get_nprocs get_nprocs_conf",
     "directory": "opendir fdopendir readdir readdir64 closedir scandir",
     "locale": "setlocale newlocale __newlocale bindtextdomain",
@@ -94,6 +95,8 @@ def entry_of(frames):
 
 def hook_of(call, shim):
     """@return the hook of this very system call that the target entered, or None"""
+    if any(is_in(frame, "libunwind") for frame in call.frames):
+        return None		# the stack walker calls through the hooks, which pass it on
     _, outside = entry_of(call.frames)
     if len(outside) < 2 or not is_in(outside[0], shim):
         return None
