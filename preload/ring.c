@@ -14,10 +14,10 @@
 
 /*
  * A record is dropped when the writer makes no progress for so long: it stands, say on a full disk.
- * When it merely waits for a CPU it will go on, so it gets more time.
+ * When it waits for a CPU or inside a write it will go on, so it gets more time.
  */
 #define NO_PROGRESS_NS 20000000u
-#define NO_CPU_NS 1000000000u
+#define BUSY_NS 1000000000u
 #define NAP_NS 1000000u
 
 uint32_t ring_writer_sleeps;
@@ -63,8 +63,8 @@ static bool is_real_time(void)
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
-/* Field 3 of its stat in /proc is R also while it waits for a CPU. */
-static bool is_writer_runnable(void)
+/* Field 3 of its stat in /proc: R also while it waits for a CPU, D inside a write that is slow. */
+static bool is_writer_busy(void)
 {
 	char path[64], line[128];
 	const char *name_end;
@@ -73,14 +73,14 @@ static bool is_writer_runnable(void)
 	if (text_read_file(path, line, sizeof(line)) <= 0)
 		return false;
 	name_end = text_last(line, ')');
-	return name_end && name_end[1] == ' ' && name_end[2] == 'R';
+	return name_end && name_end[1] == ' ' && (name_end[2] == 'R' || name_end[2] == 'D');
 }
 
 static bool has_stopped(uint64_t since_ns)
 {
 	uint64_t idle_ns = clock_monotonic_ns() - since_ns;
 
-	return idle_ns > NO_CPU_NS || (idle_ns > NO_PROGRESS_NS && !is_writer_runnable());
+	return idle_ns > BUSY_NS || (idle_ns > NO_PROGRESS_NS && !is_writer_busy());
 }
 
 bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)

@@ -28,7 +28,7 @@ $(FIXTURE_BUILD)/fixture.o: $(TESTS_DIR)/fixtures/fixture.c $(TESTS_DIR)/fixture
 
 $(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.c
 	@mkdir -p $(@D)
-	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -o $@ $<
+	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
 
 $(FIXTURE_BUILD)/%_fortified: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o
 	$(CC) $(FORTIFY_CFLAGS) -o $@ $^ -pthread -ldl
