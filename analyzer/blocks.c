@@ -131,6 +131,7 @@ void block_index_release(struct block_index *index)
 	free(index->tables.blocks);
 	free(index->definitions.blocks);
 	free(index->events.blocks);
+	free(index->pool_parts.blocks);
 	free(index->damage.items);
 	memset(index, 0, sizeof(*index));
 	index->fd = -1;

@@ -19,6 +19,7 @@
 /* Bounds that no honest block reaches; they keep memory small when a file lies. */
 #define BLOCK_RAW_MAX_BYTES (64u << 20)
 #define BLOCK_MAX_EVENTS (1u << 20)
+#define POOL_MAX_BYTES ((uint64_t)2 << 30)
 
 /* Ids of streams, modules, stacks and strings end here, so that dense arrays over them are safe. */
 #define TRACE_MAX_ID (1u << 24)
@@ -56,6 +57,8 @@ struct block_index {
 	bool is_cut;
 	uint64_t cut_offset;
 	struct block_list tables, definitions, events;
+	struct block_list pool_parts;	/* from offset 0 on, without a gap */
+	bool is_pool_whole;		/* the last part is there */
 	struct damage_list damage;
 };
 

@@ -195,20 +195,47 @@ static uint64_t resynchronise(struct window *window, uint64_t from, uint64_t *bu
 	}
 }
 
-static bool add_block(struct block_index *index, const struct block *block)
+static bool append(struct block_list *list, const struct block *block)
 {
-	struct block_list *list = &index->events;
-
-	if (block->type == LT_BLOCK_TABLE)
-		list = &index->tables;
-	else if (block->type == LT_BLOCK_DEFS)
-		list = &index->definitions;
-	else if (block->type != LT_BLOCK_EVENTS)
-		return true;
 	if (!grow((void **)&list->blocks, list->count, &list->capacity, sizeof(*list->blocks)))
 		return false;
 	list->blocks[list->count++] = *block;
 	return true;
+}
+
+/* Parts that do not follow each other belong to an attempt that was not finished. */
+static bool add_pool_part(struct block_index *index, const struct block *block)
+{
+	struct block_list *list = &index->pool_parts;
+	uint64_t end = list->count ? list->blocks[list->count - 1].end_position : 0;
+
+	if (index->is_pool_whole)
+		return true;
+	if (block->first_position == 0)
+		end = list->count = 0;
+	if (block->first_position != end || block->end_position != end + block->raw_bytes ||
+	    block->end_position > POOL_MAX_BYTES) {
+		list->count = 0;
+		return true;
+	}
+	index->is_pool_whole = block->flags & LT_BLOCK_IS_LAST_PART;
+	return append(list, block);
+}
+
+static bool add_block(struct block_index *index, const struct block *block)
+{
+	switch (block->type) {
+	case LT_BLOCK_TABLE:
+		return append(&index->tables, block);
+	case LT_BLOCK_DEFS:
+		return append(&index->definitions, block);
+	case LT_BLOCK_EVENTS:
+		return append(&index->events, block);
+	case LT_BLOCK_POOL:
+		return add_pool_part(index, block);
+	default:
+		return true;
+	}
 }
 
 static void note_stretch(struct block_index *index, uint64_t offset, uint64_t end, const char *reason)
@@ -227,11 +254,11 @@ static uint64_t step_over(struct block_index *index, struct window *window, uint
 	uint64_t next = resynchronise(window, offset + 1, budget_bytes);
 	bool is_last = next >= window->file_bytes;
 
-	if (index->has_end && is_last) {
-		note_stretch(index, offset, next, "bytes behind the end of the trace");
-	} else if (frame->kind == FRAME_IS_CUT && is_last) {
+	if (frame->kind == FRAME_IS_CUT && is_last) {
 		index->is_cut = true;
 		index->cut_offset = offset;
+	} else if (index->has_end && is_last) {
+		note_stretch(index, offset, next, "bytes behind the end of the trace");
 	} else {
 		note_stretch(index, offset, next, frame->reason);
 	}

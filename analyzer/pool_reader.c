@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,14 +25,21 @@ static const char *check_header(const struct lt_pool_header *pool, const struct 
 	if (pool->pid != file->pid || pool->process_start_ticks != file->process_start_ticks ||
 	    memcmp(pool->boot_id, file->boot_id, sizeof(pool->boot_id)) != 0)
 		return "the ring file belongs to another process";
+	/* both stand for one process, whose recording began later */
+	if (pool->first_clock.ns > file->start_ns)
+		return "the ring file belongs to a later program of the process";
 	return NULL;
+}
+
+static int open_path(const char *path)
+{
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 static const char *read_header(struct pool *pool, const struct lt_file_header *file)
 {
 	struct stat status;
 
-	pool->fd = open(file->pool_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (pool->fd < 0)
 		return "the ring file cannot be opened";
 	if (fstat(pool->fd, &status) != 0 || !S_ISREG(status.st_mode))
@@ -194,23 +202,92 @@ static void copy_rings(struct pool *pool, stream_position_fn position, const voi
 	}
 }
 
-struct pool *pool_open(const struct lt_file_header *header, stream_position_fn position,
-		       const void *context, const char **ret_reason)
+/* Takes over fd, which may be -1. */
+static struct pool *new_pool(int fd, const struct lt_file_header *header, const char **ret_reason)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
+	*ret_reason = "not enough memory for the rings";
 	if (!pool) {
-		*ret_reason = "not enough memory for the rings";
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
+	pool->fd = fd;
 	*ret_reason = read_header(pool, header);
 	if (*ret_reason) {
 		pool_close(pool);
 		return NULL;
 	}
 	init_clock(&pool->clock, pool->header);
-	copy_rings(pool, position, context);
 	return pool;
+}
+
+struct pool *pool_open(const struct lt_file_header *header, stream_position_fn position,
+		       const void *context, const char **ret_reason)
+{
+	struct pool *pool = new_pool(open_path(header->pool_path), header, ret_reason);
+
+	if (pool)
+		copy_rings(pool, position, context);
+	return pool;
+}
+
+int pool_open_file(const struct lt_file_header *header)
+{
+	const char *reason;
+	struct pool *pool = new_pool(open_path(header->pool_path), header, &reason);
+	int fd = pool ? pool->fd : -1;
+
+	if (pool)
+		pool->fd = -1;
+	pool_close(pool);
+	return fd;
+}
+
+/* Puts the parts one behind the other. @return NULL, or what is wrong. */
+static const char *unpack(const struct block_index *index, int fd)
+{
+	struct block_buffer buffer = { 0 };
+	const char *fault = fd < 0 ? "there is no room for the saved rings" : NULL;
+
+	for (size_t i = 0; !fault && i < index->pool_parts.count; i++) {
+		const struct block *part = &index->pool_parts.blocks[i];
+
+		fault = block_read(index, part, &buffer);
+		if (!fault && pwrite(fd, buffer.raw, part->raw_bytes,
+				     (off_t)part->first_position) != (ssize_t)part->raw_bytes)
+			fault = "there is no room for the saved rings";
+	}
+	block_buffer_release(&buffer);
+	return fault;
+}
+
+struct pool *pool_open_saved(const struct block_index *index, stream_position_fn position,
+			     const void *context, const char **ret_reason)
+{
+	int fd = memfd_create("llmtrace-pool", MFD_CLOEXEC);
+	struct pool *pool;
+
+	*ret_reason = unpack(index, fd);
+	if (*ret_reason) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	pool = new_pool(fd, &index->header, ret_reason);
+	if (pool)
+		copy_rings(pool, position, context);
+	return pool;
+}
+
+bool pool_is_closed(const struct pool *pool)
+{
+	uint32_t is_closed = 0;
+
+	return window_pread(pool->fd, &is_closed, sizeof(is_closed),
+			    offsetof(struct lt_pool_header, is_closed)) == sizeof(is_closed) &&
+	       is_closed;
 }
 
 void pool_close(struct pool *pool)

@@ -30,6 +30,14 @@ typedef struct stream_position (*stream_position_fn)(const void *context, uint32
  */
 struct pool *pool_open(const struct lt_file_header *header, stream_position_fn position,
 		       const void *context, const char **ret_reason);
+
+/* The same with the pool that stands in the trace itself; index->is_pool_whole must be set. */
+struct pool *pool_open_saved(const struct block_index *index, stream_position_fn position,
+			     const void *context, const char **ret_reason);
+
+/* @return whether the process has said that the trace file has everything; true from then on. */
+bool pool_is_closed(const struct pool *pool);
+
 void pool_close(struct pool *pool);
 
 /* Events of one ring, times in ns, ids of the file. */

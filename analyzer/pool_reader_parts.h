@@ -45,6 +45,9 @@ struct pool {
 	uint32_t next_stack_id, next_string_id;
 };
 
+/* @return a descriptor of the pool file that the header names when it is that of the trace, else -1. */
+int pool_open_file(const struct lt_file_header *header);
+
 uint64_t pool_time_ns(const struct pool_clock *clock, uint64_t ticks);
 uint64_t pool_duration_ns(const struct pool_clock *clock, uint64_t ticks);
 

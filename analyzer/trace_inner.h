@@ -42,6 +42,15 @@ void trace_streams_release(struct trace *trace);
 /* A stream_position_fn; context is the trace. */
 struct stream_position trace_stream_position(const void *context, uint32_t stream);
 
+/*
+ * Finds out how the trace ended and copies the rings that belong to it; keeps them in the trace when
+ * options.remove_pool asks for it. @return 0 or an exit code.
+ */
+int trace_find_state(struct trace *trace, struct error *ret_error);
+
+/* Turns the rings into events; call when the definitions of the file are known. */
+void trace_take_rings(struct trace *trace);
+
 /* Brings the damage in the facts up to date. */
 void trace_update_facts(struct trace *trace);
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a trace, in the order in which things depend on each other: the index of blocks, the table,
- * the definitions, and, when the trace was not closed, the rings. While the process runs, its writer
- * moves events from the rings to the file; the rings are copied first and the file is indexed after
- * that, so an event is found at least once, and positions tell when it is found twice.
+ * Opening a trace, in the order in which things depend on each other: the index of blocks, the
+ * table, the definitions, and, when the trace was not closed, the rings (trace_rings.c).
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "trace_inner.h"
-#include "trace_process.h"
 
 /* More than definitions ever take; a file that goes beyond is made to fill the memory. */
 #define MAX_DEFINITION_BYTES ((uint64_t)2 << 30)
@@ -62,80 +58,14 @@ static void read_definitions(struct trace *trace, struct block_buffer *buffer)
 	}
 }
 
-static void copy_rings(struct trace *trace)
-{
-	const struct lt_file_header *header = &trace->index.header;
-	const char *reason = "";
-
-	if (trace->options.is_rings_ignored) {
-		trace->facts.rings = TRACE_RINGS_MISSING;
-		trace->facts.rings_text = "they were not asked for";
-	} else if (trace->index.is_header_bad) {
-		trace->facts.rings = TRACE_RINGS_MISSING;
-		trace->facts.rings_text = "the file header is damaged";
-	} else if (!header->pool_path[0]) {
-		trace->facts.rings = TRACE_RINGS_IN_MEMORY;
-		trace->facts.rings_text = "they lay in the memory of the process";
-	} else {
-		trace->pool = pool_open(header, trace_stream_position, trace, &reason);
-		trace->facts.rings = trace->pool ? TRACE_RINGS_READ : TRACE_RINGS_MISSING;
-		trace->facts.rings_text = reason ? reason : "";
-	}
-}
-
-/* The file again, now that the rings were copied. @return 0 or an exit code. */
-static int index_again(struct trace *trace, struct error *ret_error)
-{
-	int result;
-
-	block_index_release(&trace->index);
-	trace_streams_release(trace);
-	result = block_index_init(&trace->index, trace->path, ret_error);
-	if (result == 0 && !trace_streams_init(trace))
-		result = error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory", trace->path);
-	return result;
-}
-
-static int find_state(struct trace *trace, struct error *ret_error)
-{
-	int result = 0;
-
-	trace->facts.rings_text = "";
-	if (trace->index.has_end)
-		return 0;
-	trace->facts.state = TRACE_KILLED;
-	if (!trace->index.is_header_bad && trace_process_is_alive(&trace->index.header))
-		trace->facts.state = TRACE_RUNNING;
-	copy_rings(trace);
-	if (trace->facts.state == TRACE_RUNNING)
-		result = index_again(trace, ret_error);
-	if (result == 0 && trace->index.has_end) {
-		pool_close(trace->pool);
-		trace->pool = NULL;
-		trace->facts.state = TRACE_COMPLETE;
-		trace->facts.rings = TRACE_RINGS_NOT_NEEDED;
-		trace->facts.rings_text = "";
-	}
-	return result;
-}
-
-static void take_rings(struct trace *trace)
-{
-	if (!trace->pool)
-		return;
-	trace->ring_events = pool_convert(trace->pool, &trace->schema, trace_stream_position, trace,
-					  &trace->defs, &trace->ring_event_count);
-	if (trace->options.remove_pool && trace->facts.state == TRACE_KILLED)
-		unlink(trace->index.header.pool_path);
-}
-
 /* A cut end is part of being killed when the rings have what was cut off; else something is missing. */
 static void judge_cut(struct trace *trace)
 {
 	struct trace_damage damage = {
 		.offset = trace->index.cut_offset,
 		.byte_count = trace->index.file_bytes - trace->index.cut_offset,
-		.reason = "the file ends inside a block",
+		.reason = trace->index.has_end ? "bytes behind the end of the trace" :
+						 "the file ends inside a block",
 	};
 
 	trace->facts.is_cut = trace->index.is_cut;
@@ -219,14 +149,14 @@ static int load(struct trace *trace, struct error *ret_error)
 		return result;
 	if (!trace_streams_init(trace) || !schema_init(&trace->schema) || !defs_init(&trace->defs))
 		return error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory", trace->path);
-	result = find_state(trace, ret_error);
+	result = trace_find_state(trace, ret_error);
 	if (result != 0)
 		return result;
 	fill_header_facts(trace);
 	read_tables(trace, &buffer);
 	read_definitions(trace, &buffer);
 	block_buffer_release(&buffer);
-	take_rings(trace);
+	trace_take_rings(trace);
 	judge_cut(trace);
 	if (!list_sources(trace))
 		return error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory", trace->path);

@@ -2,6 +2,7 @@
 /* The question of trace_process.h, answered by /proc/PID/stat and the kernel's boot id. */
 #include "trace_process.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,14 @@ static bool is_this_boot(const uint8_t *boot_id)
 	return count == 16;
 }
 
-/* Fields 3 (state) and 22 (start time), counted from behind the name: that may hold anything. */
-static bool read_stat(uint32_t pid, char *ret_state, unsigned long long *ret_start_ticks)
+struct stat_fields {
+	char state;			/* field 3 */
+	long thread_count;		/* field 20 */
+	unsigned long long start_ticks;	/* field 22 */
+};
+
+/* The fields are counted from behind the name: that may hold anything. */
+static bool read_stat(uint32_t pid, struct stat_fields *ret_fields)
 {
 	char path[32], text[1024], *at;
 
@@ -51,15 +58,26 @@ static bool read_stat(uint32_t pid, char *ret_state, unsigned long long *ret_sta
 		return false;
 	at = strrchr(text, ')');
 	return at && sscanf(at + 1,
-			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-			    ret_state, ret_start_ticks) == 2;
+			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+			    " %ld %*s %llu",
+			    &ret_fields->state, &ret_fields->thread_count,
+			    &ret_fields->start_ticks) == 3;
 }
 
-bool trace_process_is_alive(const struct lt_file_header *header)
+/* The first thread of a process may have ended before the others. */
+static bool is_dead(const struct stat_fields *fields)
 {
-	unsigned long long start_ticks;
-	char state;
+	return (fields->state == 'Z' && fields->thread_count <= 1) || fields->state == 'X';
+}
 
-	return is_this_boot(header->boot_id) && read_stat(header->pid, &state, &start_ticks) &&
-	       start_ticks == header->process_start_ticks && state != 'Z' && state != 'X';
+enum trace_process trace_process_look(const struct lt_file_header *header)
+{
+	struct stat_fields fields;
+
+	if (!is_this_boot(header->boot_id))
+		return TRACE_PROCESS_ELSEWHERE;
+	if (!read_stat(header->pid, &fields) || fields.start_ticks != header->process_start_ticks ||
+	    is_dead(&fields))
+		return TRACE_PROCESS_GONE;
+	return TRACE_PROCESS_ALIVE;
 }

@@ -3,11 +3,16 @@
 #ifndef LLMTRACE_ANALYZER_TRACE_PROCESS_H
 #define LLMTRACE_ANALYZER_TRACE_PROCESS_H
 
-#include <stdbool.h>
 
 #include "llmtrace/format.h"
 
-/* @return true when a process with this pid, start time and boot id is there and no zombie. */
-bool trace_process_is_alive(const struct lt_file_header *header);
+enum trace_process {
+	TRACE_PROCESS_ALIVE,
+	TRACE_PROCESS_GONE,		/* ran in this boot of this machine, and is not there any more */
+	TRACE_PROCESS_ELSEWHERE,	/* another machine or an earlier boot: nothing is known of it */
+};
+
+/* Looks for a process with this pid, start time and boot id. */
+enum trace_process trace_process_look(const struct lt_file_header *header);
 
 #endif

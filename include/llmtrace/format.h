@@ -56,15 +56,24 @@ enum lt_block_type {
 	LT_BLOCK_TABLE = 1,  /* the event table and the aux names */
 	LT_BLOCK_DEFS = 2,   /* definitions */
 	LT_BLOCK_EVENTS = 3, /* events of one stream */
+	LT_BLOCK_POOL = 4,   /* a part of the pool file of a killed process; see pool.h */
 };
 
 /* Set in the flags of a block of definitions that repeats earlier ones. */
 #define LT_BLOCK_IS_CHECKPOINT 1u
 
+/*
+ * The report keeps the rings of a killed process by appending its pool file to the trace, in blocks
+ * that follow each other: positions are byte offsets in the pool file, from 0 on. They count only
+ * when the one with LT_BLOCK_IS_LAST_PART is there.
+ */
+#define LT_BLOCK_IS_LAST_PART 2u
+#define LT_POOL_PART_BYTES (32u << 20) /* at most, of a part before compression */
+
 #define LT_BLOCK_MAGIC 0x3142544cu /* "LTB1" */
 
 /*
- * For TABLE and DEFS the stream, positions and times are 0.
+ * For TABLE and DEFS the stream, positions and times are 0, for POOL stream and times.
  * Positions count slots since the stream's ring was made; a stream's blocks follow each other
  * without a gap unless something was lost. crc covers this struct with crc 0, then the compressed
  * payload.

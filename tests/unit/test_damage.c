@@ -224,6 +224,33 @@ static void test_gap_in_positions(void **state)
 	assert_int_equal(reading.damage_event_count, 5);
 }
 
+/* An exec that failed: blocks behind an end, with and without another end, and with junk. */
+static void test_blocks_behind_an_end(void **state)
+{
+	(void)state;
+	for (unsigned ends = 0; ends < 2; ends++)
+		for (unsigned junk = 0; junk < 2; junk++) {
+			struct trace_builder *builder = builder_new(path);
+			struct reading reading;
+
+			builder_start(builder);
+			builder_alloc(builder, 2000, 0, 0x1000, 1);
+			builder_flush(builder, 2);
+			builder_end(builder);
+			builder_alloc(builder, 2010, 0, 0x1000, 1);
+			builder_flush(builder, 2);
+			if (ends)
+				builder_end(builder);
+			if (junk)
+				builder_raw(builder, "some bytes that are no frame", 28);
+			builder_finish(builder, false);
+			reading = read_all();
+			assert_int_equal(reading.event_count, 2);
+			assert_int_equal(reading.is_complete, ends);
+			assert_int_equal(reading.is_damaged, junk);
+		}
+}
+
 static void test_newer_major(void **state)
 {
 	struct trace_builder *builder = builder_new(path);
@@ -266,16 +293,20 @@ static void test_lying_payloads(void **state)
 	for (int round = 0; round < 2000; round++) {
 		struct trace_builder *builder = builder_new(path);
 		struct lt_block_header block = {
-			.type = (uint16_t)(1 + round % 3), .stream = 2, .event_count = 5, .begin_ns = 1,
+			.type = (uint16_t)(1 + round % 4), .stream = 2, .event_count = 5, .begin_ns = 1,
+			.flags = (uint16_t)(round % 4),
 		};
 		const uint8_t head[] = { 3, 3, 0, 0, 0, 1, 3, 0, 1, 2, 1, 3 };
 
 		for (size_t i = 0; i < sizeof(payload); i++)
 			payload[i] = (uint8_t)(rand() >> (rand() % 8));
+		if (block.type == LT_BLOCK_POOL)
+			block.end_position = 64;
 		if (round % 2)
 			memcpy(payload, head, sizeof(head));
 		builder_start(builder);
-		builder_raw_block(builder, &block, payload, (size_t)(rand() % 64) + 1);
+		builder_raw_block(builder, &block, payload,
+				  block.end_position ? 64 : (size_t)(rand() % 64) + 1);
 		builder_finish(builder, true);
 		read_all();
 	}
@@ -289,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_flipped),
 		cmocka_unit_test(test_junk_between_blocks),
 		cmocka_unit_test(test_gap_in_positions),
+		cmocka_unit_test(test_blocks_behind_an_end),
 		cmocka_unit_test(test_newer_major),
 		cmocka_unit_test(test_not_a_trace),
 		cmocka_unit_test(test_lying_payloads),

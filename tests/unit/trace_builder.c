@@ -271,7 +271,7 @@ void builder_flush_definitions(struct trace_builder *builder)
 	builder->definition_count = 0;
 }
 
-static size_t record_bytes(const struct lt_event_info *info)
+size_t builder_record_bytes(const struct lt_event_info *info)
 {
 	size_t bytes = sizeof(struct lt_record);
 
@@ -287,7 +287,7 @@ void builder_event(struct trace_builder *builder, unsigned kind, unsigned aux, c
 	struct lt_record *kept;
 	size_t at = builder->records.length;
 
-	put(&builder->records, record, record_bytes(info));
+	put(&builder->records, record, builder_record_bytes(info));
 	kept = (struct lt_record *)(builder->records.data + at);
 	kept->state = LT_STATE(kind, info->slots, aux, 0);
 	builder->event_count++;
@@ -299,7 +299,7 @@ static const struct lt_record *next_record(const struct trace_builder *builder, 
 
 	if (*at >= builder->records.length)
 		return NULL;
-	*at += record_bytes(lt_event_info(LT_STATE_KIND(record->state)));
+	*at += builder_record_bytes(lt_event_info(LT_STATE_KIND(record->state)));
 	return record;
 }
 
@@ -457,19 +457,23 @@ void builder_skip_slots(struct trace_builder *builder, uint32_t stream, uint64_t
 	builder->positions[stream] += slots;
 }
 
-void builder_finish(struct trace_builder *builder, bool is_complete)
+void builder_end(struct trace_builder *builder)
 {
 	struct lt_file_end end = {
 		.magic = LT_END_MAGIC, .event_count = builder->total_count,
 		.end_ns = builder->latest_ns,
 	};
 
+	end.crc = lt_crc32c(0, &end, sizeof(end));
+	put_frame_header(builder, LT_FRAME_END, sizeof(end));
+	builder_raw(builder, &end, sizeof(end));
+}
+
+void builder_finish(struct trace_builder *builder, bool is_complete)
+{
 	builder_flush_definitions(builder);
-	if (is_complete) {
-		end.crc = lt_crc32c(0, &end, sizeof(end));
-		put_frame_header(builder, LT_FRAME_END, sizeof(end));
-		builder_raw(builder, &end, sizeof(end));
-	}
+	if (is_complete)
+		builder_end(builder);
 	need(fclose(builder->file) == 0, "the file cannot be written");
 	for (unsigned i = 0; i < 256; i++)
 		free(builder->columns[i].data);

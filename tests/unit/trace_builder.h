@@ -44,6 +44,9 @@ void builder_flush_definitions(struct trace_builder *builder);
 /* Adds an event: the struct of its kind, of which head.time, head.stack and the fields are used. */
 void builder_event(struct trace_builder *builder, unsigned kind, unsigned aux, const void *record);
 
+/* @return the size of the struct of an event. */
+size_t builder_record_bytes(const struct lt_event_info *info);
+
 /* Writes what was added as one block of a stream. Positions go on from those of the last block. */
 void builder_flush(struct trace_builder *builder, uint32_t stream);
 
@@ -56,6 +59,9 @@ void builder_raw_block(struct trace_builder *builder, const struct lt_block_head
 
 /* Writes bytes as they are. */
 void builder_raw(struct trace_builder *builder, const void *bytes, size_t length);
+
+/* Writes an end; more may follow, as behind an exec that failed. */
+void builder_end(struct trace_builder *builder);
 
 /* Writes the end (is_complete) and closes the file. */
 void builder_finish(struct trace_builder *builder, bool is_complete);
