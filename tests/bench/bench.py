@@ -169,18 +169,22 @@ def tokens_per_s(sample):
 def bench_engine(bench, table, is_quick):
     """Pairs, the order changing, until the interval is within 1% or 60 pairs are done."""
     pair_limit = 12 if is_quick else 60
+    deadline = time.monotonic() + (45 if is_quick else 1800)
     command = engine_command(200 if is_quick else 400)
     ratios, native = [], []
     mean, low, high = 0.0, 0.0, 9.0
-    while len(ratios) < pair_limit and (len(ratios) < 5 or high - low > 0.02):
+    while len(ratios) < 5 or (high - low > 0.02 and len(ratios) < pair_limit
+                              and time.monotonic() < deadline):
         order = ["none", "llmtrace"] if len(ratios) % 2 else ["llmtrace", "none"]
         speed = {tool: tokens_per_s(bench.run(tool, command)) for tool in order}
         ratios.append(speed["llmtrace"] / speed["none"])
         native.append(speed["none"])
         mean, low, high = ratio_interval(ratios)
+    # Too few pairs for a narrow interval, as --quick makes them, prove nothing either way.
+    is_met = low >= 0.99 if high - low <= 0.02 or len(ratios) >= 60 else None
     table.add("llama.cpp tokens/s, traced against not", "interval not below 0.99",
               f"{mean:.4f} [{low:.4f}, {high:.4f}], {len(ratios)} pairs",
-              f"native {statistics.median(native):.0f} t/s", low >= 0.99)
+              f"native {statistics.median(native):.0f} t/s", is_met)
     share = own_share_in_decode(bench)
     table.add("   own CPU time in decode", "<= 0.5% of the target's", f"{share * 100:.2f}% (writer)", "",
               share <= 0.005)
@@ -226,6 +230,9 @@ def main():
     request = parser.parse_args()
     bench = Bench(TOP, BUILD, 3 if request.quick else 5)
     table = Table()
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        say(f"the machine is not idle (load {load:.1f}): the figures will be too high")
     try:
         for name in request.only or CASES:
             start = time.monotonic()

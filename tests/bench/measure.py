@@ -135,7 +135,7 @@ class Table:
         self.rows = []
 
     def add(self, what, budget, measured, peer="", is_met=None):
-        verdict = {True: "met", False: "MISSED", None: ""}[is_met]
+        verdict = {True: "met", False: "MISSED", None: "-"}[is_met]
         self.rows.append((what, budget, measured, peer, verdict))
 
     def text(self):
