@@ -8,6 +8,7 @@
 #include "analyze.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "intervals.h"
 #include "report_alloc.h"
@@ -196,19 +197,66 @@ static void add_row(const struct io_by_file *io, struct table *table, uint32_t i
 	table_set_u64(table, row, "error_count", file->error_count);
 }
 
+/* What the order of rows is made from. */
+struct file_rank {
+	bool is_pseudo;			/* made up by the kernel */
+	uint64_t read_bytes, mapped_bytes;
+	uint32_t file;
+};
+
+static int compare_descending(uint64_t left, uint64_t right)
+{
+	return (left < right) - (left > right);
+}
+
+static int compare_ranks(const void *left_rank, const void *right_rank)
+{
+	const struct file_rank *left = left_rank, *right = right_rank;
+	int order = left->is_pseudo - right->is_pseudo;
+
+	if (!order)
+		order = compare_descending(left->read_bytes, right->read_bytes);
+	if (!order)
+		order = compare_descending(left->mapped_bytes, right->mapped_bytes);
+	return order ? order : (left->file > right->file) - (left->file < right->file);
+}
+
+static bool is_pseudo(const char *path)
+{
+	return !strncmp(path, "/proc/", 6) || !strncmp(path, "/sys/", 5);
+}
+
+/* Opening a directory is no file I/O, nor are the lines that a program prints. */
+static bool is_worth_a_row(const struct io_by_file *io, uint32_t i)
+{
+	const struct file_io *file = &io->files[i];
+
+	if (i == 0)
+		return file->read_count;
+	return !fd_model_file(io->context->model->fds, i)->is_directory &&
+	       (file->open_count || file->read_count || file->write_count);
+}
+
 static void finish(void *state, struct report *report)
 {
 	struct io_by_file *io = state;
+	const struct model *model = io->context->model;
 	struct table *table;
-	size_t count = fd_model_file_count(io->context->model->fds);
+	uint32_t limit = fd_model_file_count(model->fds);
+	struct file_rank *ranks = report_alloc(limit, sizeof(*ranks));
+	size_t count = 0;
 
+	for (uint32_t i = 0; i < limit && i < io->capacity; i++)
+		if (is_worth_a_row(io, i))
+			ranks[count++] = (struct file_rank){
+				is_pseudo(fd_model_file(model->fds, i)->path),
+				io->files[i].read_bytes, mapped_bytes(&model->maps, i), i };
+	qsort(ranks, count, sizeof(*ranks), compare_ranks);
 	table = report_add_table(report, "io_by_file", "File I/O by file", columns,
 				 sizeof(columns) / sizeof(columns[0]));
-	for (size_t i = 0; i < count && i < io->capacity; i++)
-		if (io->files[i].open_count || io->files[i].read_count || io->files[i].write_count)
-			add_row(io, table, (uint32_t)i);
-	table_sort_descending(table, "mapped_bytes");
-	table_sort_descending(table, "read_bytes");
+	for (size_t i = 0; i < count; i++)
+		add_row(io, table, ranks[i].file);
+	free(ranks);
 }
 
 static void destroy(void *state)

@@ -60,19 +60,17 @@ static void keep_nothing(void *state)
 	(void)state;
 }
 
-/* @return false when the samples do not tell the growth over all spans of the row. */
-static bool growth_of(const struct analysis_context *context, const struct phase_row *row,
-		      enum sample_metric metric, struct sample_growth *sum)
+/* Adds to *sum. @return false when the samples do not tell the growth over all spans of the row. */
+static bool add_growth(const struct analysis_context *context, const struct phase_row *row,
+		       enum sample_metric metric, uint64_t *sum)
 {
 	for (size_t i = 0; i < row->span_count; i++) {
-		struct sample_growth growth;
+		uint64_t growth;
 
 		if (!sample_series_growth(&context->model->samples, metric, row->spans[i].begin_ns,
 					  row->spans[i].end_ns, &growth))
 			return false;
-		sum->amount += growth.amount;
-		sum->edge_ns += growth.edge_ns;
-		sum->span_ns += growth.span_ns;
+		*sum += growth;
 	}
 	return row->span_count > 0;
 }
@@ -81,10 +79,10 @@ static void set_growth(struct table *table, size_t i, const char *column,
 		       const struct analysis_context *context, const struct phase_row *row,
 		       enum sample_metric metric)
 {
-	struct sample_growth growth = { 0 };
+	uint64_t growth = 0;
+	bool is_known = add_growth(context, row, metric, &growth);
 
-	if (growth_of(context, row, metric, &growth) && sample_growth_is_known(&growth))
-		table_set_u64(table, i, column, (uint64_t)(growth.amount + 0.5));
+	analysis_set(table, i, column, growth, is_known);
 }
 
 static void fill_phase(const struct analysis_context *context, struct table *table,
@@ -144,7 +142,7 @@ static void finish_phases(void *state, struct report *report)
 struct token_sums {
 	uint64_t token_count, duration_ns;
 	struct phase_counters counters;
-	struct sample_growth growths[SAMPLE_METRIC_COUNT];
+	uint64_t growths[SAMPLE_METRIC_COUNT];
 	bool is_grown[SAMPLE_METRIC_COUNT];
 };
 
@@ -162,10 +160,8 @@ static void sum_rows(const struct analysis_context *context, enum phase_kind kin
 		sums->duration_ns += row->duration_ns;
 		phase_counters_add(&sums->counters, &row->counters);
 		for (unsigned m = 0; m < SAMPLE_METRIC_COUNT; m++)
-			sums->is_grown[m] &= growth_of(context, row, m, &sums->growths[m]);
+			sums->is_grown[m] &= add_growth(context, row, m, &sums->growths[m]);
 	}
-	for (unsigned m = 0; m < SAMPLE_METRIC_COUNT; m++)
-		sums->is_grown[m] &= sample_growth_is_known(&sums->growths[m]);
 }
 
 struct token_table {
@@ -200,10 +196,10 @@ static void add_sampled(struct token_table *tokens, const char *metric, const ch
 
 	table_set_text(tokens->table, row, "metric", metric);
 	table_set_text(tokens->table, row, "unit", unit);
-	set_share(tokens->table, row, "per_prompt_token", tokens->prompt.growths[which].amount,
+	set_share(tokens->table, row, "per_prompt_token", (double)tokens->prompt.growths[which],
 		  tokens->prompt.token_count, tokens->prompt.is_grown[which]);
 	set_share(tokens->table, row, "per_generated_token",
-		  tokens->generation.growths[which].amount, tokens->generation.token_count,
+		  (double)tokens->generation.growths[which], tokens->generation.token_count,
 		  tokens->generation.is_grown[which]);
 }
 

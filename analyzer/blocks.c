@@ -87,7 +87,7 @@ static int read_header(struct block_index *index, const char *path, uint64_t *re
 				 "%s: has format %u.%u, this llmtrace-report reads up to major version %u; use a newer one",
 				 path, header->major, header->minor, LT_FORMAT_MAJOR);
 	index->is_header_bad = !is_header_sum_right(header);
-	header->pool_path[LT_PATH_BYTES - 1] = '\0';
+	header->pool_path[sizeof(header->pool_path) - 1] = '\0';
 	*ret_offset = sizeof(frame) + (uint64_t)frame.content_bytes;
 	return 0;
 }

@@ -34,6 +34,7 @@ struct block {
 	uint32_t stream;
 	uint16_t type;
 	uint16_t flags;
+	uint32_t time_shift;
 };
 
 struct block_list {

@@ -60,6 +60,7 @@ static void block_from_header(struct block *block, const struct lt_block_header 
 		.stream = header->stream,
 		.type = header->type,
 		.flags = header->flags,
+		.time_shift = header->time_shift,
 	};
 }
 
@@ -67,7 +68,7 @@ static bool is_header_sane(const struct lt_block_header *header)
 {
 	return header->magic == LT_BLOCK_MAGIC && header->raw_bytes <= BLOCK_RAW_MAX_BYTES &&
 	       header->compressed_bytes <= BLOCK_RAW_MAX_BYTES && header->stream < TRACE_MAX_ID &&
-	       header->event_count <= BLOCK_MAX_EVENTS;
+	       header->event_count <= BLOCK_MAX_EVENTS && header->time_shift <= LT_TIME_SHIFT_MAX;
 }
 
 static struct frame look_at_block(struct window *window, uint64_t offset, uint32_t content_bytes)

@@ -30,6 +30,7 @@ struct payload {
 	uint64_t column_count;
 	size_t event_count;
 	uint64_t base_ns;
+	uint32_t time_shift;
 	uint32_t stack_limit;
 	struct column_entry kinds, times;
 };
@@ -164,6 +165,7 @@ struct time_walk {
 	uint8_t *next[SCHEMA_KINDS];	/* record that the next event of a kind gets */
 	uint32_t state[SCHEMA_KINDS];
 	uint64_t time_ns;
+	uint32_t shift;
 	bool has_gone_back;
 };
 
@@ -180,7 +182,7 @@ static void place_events(struct time_walk *walk, const struct kind_run *runs, co
 		int64_t delta = lt_unzigzag(deltas[i]);
 
 		has_gone_back |= delta < 0;
-		time_ns += (uint64_t)delta;
+		time_ns += (uint64_t)delta << walk->shift;
 		record->time = time_ns;
 		record->stack = 0;
 		record->state = walk->state[kind];
@@ -197,7 +199,7 @@ static bool read_times(const struct payload *payload, const struct kind_run *run
 		       struct decoded *decoded, bool *ret_has_gone_back)
 {
 	const uint8_t *at = payload->times.in.bytes, *kinds = payload->kinds.in.bytes;
-	struct time_walk walk = { .time_ns = payload->base_ns };
+	struct time_walk walk = { .time_ns = payload->base_ns, .shift = payload->time_shift };
 	uint64_t deltas[COLUMN_CHUNK] = { 0 };
 
 	for (unsigned k = 0; k < SCHEMA_KINDS; k++) {
@@ -287,9 +289,11 @@ static uint64_t sum_losses(const struct kind_run *run)
 }
 
 const char *decode_events(const struct schema *schema, const uint8_t *bytes, size_t length,
-			  uint64_t base_ns, uint32_t stack_limit, struct decoded *decoded)
+			  uint64_t base_ns, uint32_t time_shift, uint32_t stack_limit,
+			  struct decoded *decoded)
 {
-	struct payload payload = { .schema = schema, .base_ns = base_ns, .stack_limit = stack_limit };
+	struct payload payload = { .schema = schema, .base_ns = base_ns, .time_shift = time_shift,
+				   .stack_limit = stack_limit };
 	struct kind_run runs[SCHEMA_KINDS] = { 0 };
 	bool has_gone_back = false;
 	const char *fault = NULL;

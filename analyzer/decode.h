@@ -33,11 +33,13 @@ void decoded_release(struct decoded *decoded);
 
 /*
  * Decodes a payload.
- * base_ns: begin_ns of the block's header. stack_limit: larger stack ids become 0 (none).
+ * base_ns, time_shift: begin_ns and time_shift of the block's header. stack_limit: larger stack ids
+ * become 0 (none).
  * @return NULL, or what is wrong (a constant string); then decoded holds no events.
  */
 const char *decode_events(const struct schema *schema, const uint8_t *bytes, size_t length,
-			  uint64_t base_ns, uint32_t stack_limit, struct decoded *decoded);
+			  uint64_t base_ns, uint32_t time_shift, uint32_t stack_limit,
+			  struct decoded *decoded);
 
 /* Brings records into time order; equal times keep their order. @return false when memory is short. */
 bool decoded_sort(struct decoded *decoded);

@@ -188,6 +188,7 @@ static uint32_t file_of(struct fd_model *model, uint32_t path_id, uint32_t mode,
 {
 	file.path = model->string(model->context, path_id);
 	file.is_regular = S_ISREG(mode);
+	file.is_directory = S_ISDIR(mode);
 	return file_table_put(&model->files, &file);
 }
 
@@ -271,14 +272,11 @@ static void apply_read(struct fd_model *model, const struct lt_ev_read *event,
 	struct description *description = &model->descriptions[description_of(model, event->fd)];
 	int64_t offset = event->offset_bytes;
 
-	*access =
-		(struct io_access){ .file = description->file,
-				    .call_count = 1,
-				    .is_failed = event->got_bytes < 0,
-				    .error_count = event->got_bytes<0, .bytes = event->got_bytes> 0
-							   ? (uint64_t)event->got_bytes
-							   : 0,
-				    .duration_ns = event->duration_ns };
+	*access = (struct io_access){ .file = description->file, .call_count = 1,
+				      .duration_ns = event->duration_ns };
+	access->is_failed = event->got_bytes < 0;
+	access->error_count = access->is_failed;
+	access->bytes = access->is_failed ? 0 : (uint64_t)event->got_bytes;
 	if (offset < 0) {
 		offset = description->position;
 		if (offset >= 0)
@@ -292,14 +290,10 @@ static void apply_stream_read(struct fd_model *model, const struct lt_ev_stream_
 {
 	uint32_t i = description_of_stream(model, event->stream);
 
-	*access =
-		(struct io_access){ .file = model->descriptions[i].file,
-				    .is_stream = true,
-				    .call_count = 1,
-				    .bytes = event->got_bytes > 0 ? (uint64_t)event->got_bytes : 0,
-				    .duration_ns = event->duration_ns };
-	note_read(model, &model->descriptions[i], event->offset_bytes, access->bytes,
-		  access);
+	*access = (struct io_access){ .file = model->descriptions[i].file, .is_stream = true,
+				      .call_count = 1, .duration_ns = event->duration_ns };
+	access->bytes = event->got_bytes > 0 ? (uint64_t)event->got_bytes : 0;
+	note_read(model, &model->descriptions[i], event->offset_bytes, access->bytes, access);
 }
 
 static void apply_run(struct fd_model *model, const struct lt_ev_io_run *event,

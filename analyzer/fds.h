@@ -22,7 +22,7 @@ struct io_file {
 	uint64_t device, inode;
 	uint64_t file_bytes;	/* the largest size seen at open */
 	uint32_t block_bytes;	/* 0: not known */
-	bool is_regular;
+	bool is_regular, is_directory;
 };
 
 /* What a read, write, open or close means. */

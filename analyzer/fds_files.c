@@ -69,6 +69,7 @@ static void update_file(struct io_file *known, const struct io_file *file)
 	known->device = file->device;
 	known->inode = file->inode;
 	known->is_regular = file->is_regular;
+	known->is_directory = file->is_directory;
 }
 
 uint32_t file_table_put(struct file_table *table, const struct io_file *file)

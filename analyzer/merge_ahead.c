@@ -61,7 +61,7 @@ static const char *decode_block(const struct ahead_work *work, const struct bloc
 	fault = block_read(work->index, block, buffer);
 	if (fault)
 		return fault;
-	return decode_events(work->schema, buffer->raw, block->raw_bytes, block->begin_ns,
+	return decode_events(work->schema, buffer->raw, block->raw_bytes, block->begin_ns, block->time_shift,
 			     work->stack_limit, decoded);
 }
 

@@ -8,7 +8,8 @@
 
 #include "report_alloc.h"
 
-#define EDGE_SHARE 20u	/* of the span */
+#define EDGE_SHARE 20u		/* of the span */
+#define EDGE_NS 2000000u	/* whatever the span */
 
 void sample_series_release(struct sample_series *series)
 {
@@ -52,8 +53,8 @@ void sample_series_apply(struct sample_series *series, const struct lt_record *r
 	series->has_own = true;
 }
 
-/* @return the index of the last sample at or before a time; SIZE_MAX when there is none. */
-static size_t sample_before(const struct sample_series *series, uint64_t time_ns)
+/* @return the index of the first sample behind a time. */
+static size_t first_behind(const struct sample_series *series, uint64_t time_ns)
 {
 	size_t low = 0, high = series->count;
 
@@ -65,51 +66,49 @@ static size_t sample_before(const struct sample_series *series, uint64_t time_ns
 		else
 			high = middle;
 	}
-	return low - 1;
+	return low;
 }
 
-static uint64_t distance(uint64_t a, uint64_t b)
+static uint64_t distance(const struct sample *sample, uint64_t time_ns)
 {
-	return a > b ? a - b : b - a;
+	return sample->time_ns > time_ns ? sample->time_ns - time_ns : time_ns - sample->time_ns;
 }
 
-/* The value at a time, between the samples around it; *edge_ns grows by the way to the nearest one.
- */
-static double value_at(const struct sample_series *series, enum sample_metric metric,
-		       uint64_t time_ns, uint64_t *edge_ns)
+/* There must be one. */
+static const struct sample *nearest(const struct sample_series *series, uint64_t time_ns)
 {
-	size_t i = sample_before(series, time_ns);
-	const struct sample *before = &series->samples[i == SIZE_MAX ? 0 : i], *after = before;
-	double share = 0;
+	size_t i = first_behind(series, time_ns);
+	const struct sample *behind = &series->samples[i];
 
-	if (i != SIZE_MAX && i + 1 < series->count)
-		after++;
-	if (after != before)
-		share = (double)(time_ns - before->time_ns) /
-			(double)(after->time_ns - before->time_ns);
-	*edge_ns += distance(time_ns, before->time_ns) < distance(time_ns, after->time_ns)
-			    ? distance(time_ns, before->time_ns)
-			    : distance(time_ns, after->time_ns);
-	return (double)before->values[metric] +
-	       share * ((double)after->values[metric] - (double)before->values[metric]);
+	if (i == 0)
+		return behind;
+	if (i == series->count || distance(behind - 1, time_ns) <= distance(behind, time_ns))
+		return behind - 1;
+	return behind;
+}
+
+/* A sample further away than half of the span says nothing about it. */
+static uint64_t edge_max_ns(uint64_t span_ns)
+{
+	if (span_ns / EDGE_SHARE > EDGE_NS)
+		return span_ns / EDGE_SHARE;
+	return span_ns / 2 < EDGE_NS ? span_ns / 2 : EDGE_NS;
 }
 
 bool sample_series_growth(const struct sample_series *series, enum sample_metric metric,
-			  uint64_t begin_ns, uint64_t end_ns, struct sample_growth *ret_growth)
+			  uint64_t begin_ns, uint64_t end_ns, uint64_t *ret_growth)
 {
 	bool is_io = metric == SAMPLE_LOGICAL_BYTES || metric == SAMPLE_STORAGE_BYTES;
-	double begin, end;
+	uint64_t edge_ns = edge_max_ns(end_ns - begin_ns);
+	const struct sample *begin, *end;
 
-	*ret_growth = (struct sample_growth){ .span_ns = end_ns - begin_ns };
-	if (series->count < 2 || (is_io && !series->has_io))
+	*ret_growth = 0;
+	if (!series->count || (is_io && !series->has_io))
 		return false;
-	begin = value_at(series, metric, begin_ns, &ret_growth->edge_ns);
-	end = value_at(series, metric, end_ns, &ret_growth->edge_ns);
-	ret_growth->amount = end > begin ? end - begin : 0;
+	begin = nearest(series, begin_ns);
+	end = nearest(series, end_ns);
+	if (begin >= end || distance(begin, begin_ns) > edge_ns || distance(end, end_ns) > edge_ns)
+		return false;
+	*ret_growth = minus(end->values[metric], begin->values[metric]);
 	return true;
-}
-
-bool sample_growth_is_known(const struct sample_growth *growth)
-{
-	return growth->span_ns && growth->edge_ns <= growth->span_ns / EDGE_SHARE;
 }

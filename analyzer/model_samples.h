@@ -38,18 +38,12 @@ void sample_series_release(struct sample_series *series);
 /* Applies a record of kind process_sample or own_cost. */
 void sample_series_apply(struct sample_series *series, const struct lt_record *record);
 
-/* A growth between two times, and how far from them the samples lie that it was worked out from. */
-struct sample_growth {
-	double amount;
-	uint64_t span_ns, edge_ns;
-};
-
-/* @return false when there are no samples of that metric around [begin_ns, end_ns]. */
+/*
+ * How much a metric grew between the samples nearest to two times.
+ * @return false when they are not close enough to both to tell: a twentieth of the span, or the two
+ * milliseconds that the writer needs at most to take the sample that belongs to a phase.
+ */
 bool sample_series_growth(const struct sample_series *series, enum sample_metric metric,
-			  uint64_t begin_ns, uint64_t end_ns, struct sample_growth *ret_growth);
-
-/* @return whether samples are close enough to both ends (a twentieth of the span) to print the
- * amount. */
-bool sample_growth_is_known(const struct sample_growth *growth);
+			  uint64_t begin_ns, uint64_t end_ns, uint64_t *ret_growth);
 
 #endif

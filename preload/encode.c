@@ -174,7 +174,7 @@ static void put_time(uint64_t ns)
 	if (event_count == 0)
 		first_ns = earliest_ns = ns;
 	else
-		put_value(&time_column, lt_zigzag((int64_t)(ns - previous_ns)));
+		put_value(&time_column, lt_zigzag((int64_t)(ns - previous_ns) >> ENCODE_TIME_SHIFT));
 	previous_ns = ns;
 	if (ns > latest_ns)
 		latest_ns = ns;
@@ -194,7 +194,7 @@ void encode_add(const struct lt_record *record)
 	if (!columns->columns[0].bytes && !make_buffers(columns))
 		return;
 	columns->is_used = true;
-	put_time(clock_map_ns(clock_map, record->time));
+	put_time(clock_map_ns(clock_map, record->time) >> ENCODE_TIME_SHIFT << ENCODE_TIME_SHIFT);
 	kind_column[event_count++] = info->kind;
 	put_value(&columns->columns[COLUMN_STACK_INDEX], definitions_id(record->stack));
 	aux->bytes[aux->used++] = aux_value;
@@ -284,7 +284,7 @@ void encode_finish(struct lt_wire_out *out)
 {
 	uint8_t first[LT_VARINT_MAX_BYTES];
 	uint32_t first_bytes =
-		(uint32_t)(lt_varint_put(first, lt_zigzag((int64_t)(first_ns - earliest_ns))) -
+		(uint32_t)(lt_varint_put(first, lt_zigzag((int64_t)(first_ns - earliest_ns) >> ENCODE_TIME_SHIFT)) -
 			   first);
 
 	visited_count = 0;

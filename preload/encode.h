@@ -28,6 +28,12 @@ void encode_begin(void);
  */
 void encode_add(const struct lt_record *record);
 
+/*
+ * Times in a block count in units of 16 ns: finer digits are noise of the counter, and half of a
+ * trace. Rounded down, so a release still never comes after the acquire that followed it.
+ */
+#define ENCODE_TIME_SHIFT 4u
+
 /* Events in the block so far, and the earliest and the latest time. */
 uint32_t encode_count(void);
 uint64_t encode_begin_ns(void);

@@ -23,7 +23,7 @@
 struct lt_pool_header *pool_header;
 uint64_t pool_refused_count;
 
-static char path[LT_PATH_BYTES];
+static char path[LT_POOL_PATH_BYTES];
 static int handle = -1;
 static uint64_t file_bytes;
 static uint32_t grow_lock;
@@ -101,7 +101,7 @@ static bool place(const char *trace_path)
 		if (try_place())
 			return true;
 	}
-	if (trace_path[0]) {
+	if (trace_path[0] && strlen(trace_path) + 32 < sizeof(path)) {
 		text_format(path, sizeof(path), "%s.%u.pool", trace_path, (uint64_t)self->pid);
 		if (try_place())
 			return true;

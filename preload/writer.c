@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer thread; see writer.h. One pass drains what rings hold up to a moment of the clock, so
- * that ticks become ns between two known pairs and never run backwards. It sleeps on a futex until
- * its next duty or until a ring is half full.
+ * The writer thread; see writer.h. One pass drains what rings hold up to a moment of the clock
+ * (drain.c), so that ticks become ns between two known pairs and never run backwards. It sleeps on
+ * a futex until its next duty or until a ring is half full.
  *
  * Target threads enter writer_flush, writer_close and the fork bracket; everything else runs in the
  * writer alone.
@@ -17,12 +17,11 @@
 
 #include "clock.h"
 #include "definitions.h"
-#include "encode.h"
+#include "drain.h"
 #include "facts.h"
 #include "follow.h"
 #include "function_names.h"
 #include "hook.h"
-#include "identity.h"
 #include "intern.h"
 #include "modules.h"
 #include "pool.h"
@@ -36,20 +35,16 @@
 #define FLUSH_NS (200 * MS) /* everything recorded is in the file after so long */
 #define SAMPLE_NS (100 * MS)
 #define THREADS_NS (1000 * MS)
-#define CLOSE_PATIENCE_NS (2000 * MS)	/* without progress, a caller of flush or close goes on */
-#define DRAIN_SLOTS (LT_RING_SLOTS / 4) /* less than this waits for the next flush */
+#define CLOSE_PATIENCE_NS (2000 * MS) /* without progress, a caller of flush or close goes on */
 #define STACK_BYTES (512u << 10)
 #define CHECKPOINT_BYTES (64u << 20) /* definitions are repeated after so much of the file */
 
 enum request { REQUEST_NONE, REQUEST_FLUSH, REQUEST_EXEC, REQUEST_CLOSE };
 
-static struct clock_map clock_map;
 static struct lt_ring *own_ring;
-static uint8_t *payload;
 static int writer_tid;
 static uint64_t flushed_at_ns, sampled_at_ns, threads_at_ns;
 static uint64_t checkpoint_at_bytes;
-static uint64_t ended_lost_count; /* of rings that were given back */
 
 static uint32_t request; /* enum request, set by target threads */
 static uint32_t served;	 /* futex: passes that served a request */
@@ -57,189 +52,7 @@ static bool is_closed;
 static bool is_sample_wanted; /* set by target threads */
 static bool is_alone;	      /* every other thread has ended */
 
-/* ---- draining ---- */
-struct drained {
-	uint64_t end;  /* position behind the last record taken */
-	bool is_stuck; /* stopped at a record that is not committed */
-};
-
-/*
- * Adds the committed records from the tail on. Stops at one that is newer than the pass, and at one
- * that is still being written, unless the thread is gone and it never will be.
- */
-static struct drained take_records(struct lt_ring *ring, uint64_t until_ticks, bool is_dead)
-{
-	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-	struct drained drained = {ring->tail, false};
-
-	while (drained.end < head && drained.end - ring->tail < LT_RING_SLOTS) {
-		const struct lt_record *record = ring_slot(ring, drained.end);
-		uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
-		bool is_this_lap = LT_STATE_LAP(state) == LT_LAP(drained.end);
-
-		if (!is_this_lap || !LT_STATE_KIND(state)) {
-			if (!is_dead) {
-				drained.is_stuck = true;
-				break;
-			}
-			drained.end +=
-				is_this_lap && LT_STATE_SLOTS(state) ? LT_STATE_SLOTS(state) : 1;
-			continue;
-		}
-		if (LT_STATE_KIND(state) != LT_KIND_PAD) {
-			if (record->time > until_ticks)
-				break;
-			encode_add(record);
-		}
-		drained.end += LT_STATE_SLOTS(state);
-	}
-	return drained;
-}
-
-static void write_events(const struct lt_ring *ring, uint64_t end_position)
-{
-	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
-	struct lt_block_header header = {
-		.type = LT_BLOCK_EVENTS,
-		.stream = ring->stream,
-		.first_position = ring->tail,
-		.end_position = end_position,
-		.begin_ns = encode_begin_ns(),
-		.end_ns = encode_end_ns(),
-		.event_count = encode_count(),
-	};
-
-	trace_file_write_definitions(0);
-	if (!header.event_count)
-		return;
-	encode_finish(&out);
-	trace_file_write_block(&header, payload, (size_t)(out.at - payload));
-}
-
-static void define_stream(struct lt_ring *ring)
-{
-	static uint32_t *defined; /* by stream, a bit each */
-	static const uint32_t streams_max = 1u << 24;
-
-	if (!defined)
-		defined = sys_memory(streams_max / 8);
-	if (!defined || ring->stream >= streams_max ||
-	    defined[ring->stream / 32] & 1u << ring->stream % 32)
-		return;
-	defined[ring->stream / 32] |= 1u << ring->stream % 32;
-	definitions_stream(ring->stream, ring->tid, clock_map_ns(&clock_map, ring->start));
-}
-
-static void announce_progress(void)
-{
-	__atomic_add_fetch(&ring_progress, 1, __ATOMIC_RELEASE);
-	sys_futex_wake(&ring_progress, INT_MAX);
-}
-
-/*
- * @return whether anything was taken. with_runs: the open runs too; the thread is gone, or the
- * trace is being closed.
- */
-static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool with_runs)
-{
-	struct drained drained;
-	bool was_full =
-		__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail > LT_RING_SLOTS / 2;
-
-	encode_begin();
-	define_stream(ring);
-	drained = take_records(ring, until_ticks, is_dead);
-	if (with_runs)
-		for (unsigned i = 0; i < LT_OPEN_RUN_COUNT; i++)
-			if (ring->runs[i].event.count)
-				encode_add(&ring->runs[i].event.head);
-	if (drained.end == ring->tail && !encode_count())
-		return false;
-	write_events(ring, drained.end);
-	__atomic_store_n(&ring->tail, drained.end, __ATOMIC_RELEASE);
-	if (was_full)
-		announce_progress();
-	return true;
-}
-
-void writer_drain_own(void)
-{
-	drain(own_ring, UINT64_MAX, true, false);
-}
-
-/* ---- threads that are gone ---- */
-static void emit_stream_stats(const struct lt_ring *ring)
-{
-	uint64_t first_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->first_lost) : 0;
-	uint64_t last_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->last_lost) : 0;
-
-	WRITER_EMIT(own_ring, stream_stats, 0, event->event_count = 0;
-		    event->lost_count = ring->lost_count; event->first_lost_ns = first_ns;
-		    event->last_lost_ns = last_ns; event->wait_count = ring->wait_count;
-		    event->wait_ns = clock_map_span_ns(&clock_map, ring->wait_ticks);
-		    event->passed_count = ring->passed_count;
-		    event->lost_stack_count = ring->lost_stack_count; event->stream = ring->stream;
-		    event->tid = ring->tid);
-}
-
-/*
- * A newer ring of the same thread id tells that the kernel has given the number to another thread.
- */
-static bool has_successor(const struct lt_ring *ring)
-{
-	uint32_t count = pool_ring_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct lt_ring *other = pool_ring(i);
-
-		if (other->state == LT_RING_IN_USE && other->tid == ring->tid &&
-		    other->stream > ring->stream)
-			return true;
-	}
-	return false;
-}
-
-static bool is_gone(const struct lt_ring *ring)
-{
-	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) < 0 || has_successor(ring);
-}
-
-static void retire(struct lt_ring *ring)
-{
-	while (drain(ring, UINT64_MAX, true, false))
-		;
-	drain(ring, UINT64_MAX, true, true);
-	emit_stream_stats(ring);
-	WRITER_EMIT(own_ring, thread_end, 0, event->tid = ring->tid; event->stream = ring->stream);
-	ended_lost_count += ring->lost_count;
-	__atomic_store_n(&ring->tail, ring->head, __ATOMIC_RELEASE);
-	pool_give_ring(ring);
-}
-
-static void retire_gone_threads(void)
-{
-	uint32_t count = pool_ring_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct lt_ring *ring = pool_ring(i);
-
-		if (ring != own_ring &&
-		    __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
-		    is_gone(ring))
-			retire(ring);
-	}
-}
-
 /* ---- duties by the clock ---- */
-static void take_clock(void)
-{
-	struct lt_clock_pair pair = clock_read_pair();
-
-	clock_map_add(&clock_map, pair);
-	pool_header->clocks[(pool_header->clock_count + 1) % 2] = pair;
-	__atomic_store_n(&pool_header->clock_count, pool_header->clock_count + 1, __ATOMIC_RELEASE);
-}
-
 static uint64_t own_cpu_ns(void)
 {
 	struct timespec time;
@@ -267,7 +80,7 @@ static void sample(uint64_t now_ns)
 		return;
 	sampled_at_ns = now_ns;
 	is_alone = proc_sample_process(LT_seen_at_timer);
-	retire_gone_threads();
+	drain_retire_gone();
 	pool_make_room();
 	if (now_ns - threads_at_ns < THREADS_NS)
 		return;
@@ -289,54 +102,13 @@ static void checkpoint(void)
 }
 
 /* @return whether anything was taken. */
-static bool drain_all(bool is_flush)
-{
-	bool is_progress = false;
-	uint64_t until_ticks = clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ticks;
-	uint32_t count = pool_ring_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct lt_ring *ring = pool_ring(i);
-		uint64_t used = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail;
-
-		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE || !used)
-			continue;
-		if (is_flush || used >= DRAIN_SLOTS)
-			is_progress |= drain(ring, until_ticks, ring == own_ring, false);
-	}
-	return is_progress;
-}
-
-static bool is_any_ring_filling(void)
-{
-	uint32_t count = pool_ring_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct lt_ring *ring = pool_ring(i);
-
-		if (__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail >= DRAIN_SLOTS)
-			return true;
-	}
-	return false;
-}
-
-void writer_keep_up(void)
-{
-	if (!is_any_ring_filling())
-		return;
-	take_clock();
-	intern_make_room();
-	drain_all(false);
-}
-
-/* @return whether anything was taken. */
 static bool pass(bool is_flush)
 {
 	bool is_progress;
 	uint64_t now_ns;
 
-	take_clock();
-	now_ns = clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ns;
+	drain_take_clock();
+	now_ns = drain_now_ns();
 	intern_make_room();
 	facts_add_stack_method();
 	sample(now_ns);
@@ -350,44 +122,6 @@ static bool pass(bool is_flush)
 }
 
 /* ---- the end ---- */
-static uint64_t emit_final_stats(void)
-{
-	uint64_t lost_count = ended_lost_count;
-	uint32_t count = pool_ring_count();
-	int error;
-	uint64_t failures = trace_file_failures(&error);
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct lt_ring *ring = pool_ring(i);
-
-		if (ring->state != LT_RING_IN_USE || ring == own_ring)
-			continue;
-		lost_count += ring->lost_count;
-		emit_stream_stats(ring);
-	}
-	if (failures)
-		WRITER_EMIT(own_ring, notice, LT_notice_kind_write_failed,
-			    event->value = (uint64_t)error;
-			    event->text = 0; event->reserved = 0);
-	return lost_count;
-}
-
-static void drain_for_good(void)
-{
-	uint32_t count = pool_ring_count();
-
-	take_clock();
-	for (uint32_t i = 0; i < count; i++) {
-		struct lt_ring *ring = pool_ring(i);
-
-		if (ring->state != LT_RING_IN_USE || ring == own_ring)
-			continue;
-		while (drain(ring, UINT64_MAX, true, false))
-			;
-		drain(ring, UINT64_MAX, true, true);
-	}
-}
-
 /* Samples, statistics, names and the end of the file, after the rings were drained. */
 static void write_end(void)
 {
@@ -401,9 +135,9 @@ static void write_end(void)
 	modules_refresh();
 	definitions_modules();
 	function_names_resolve();
-	lost_count = emit_final_stats();
+	lost_count = drain_emit_stats();
 	emit_own_cost();
-	take_clock();
+	drain_take_clock();
 	writer_drain_own();
 	trace_file_write_definitions(0);
 	trace_file_write_end(lost_count);
@@ -446,7 +180,7 @@ static void sleep_until_needed(bool was_progress)
 
 	__atomic_store_n(&ring_writer_sleeps, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&request, __ATOMIC_ACQUIRE) == REQUEST_NONE) {
-		bool is_filling = is_any_ring_filling();
+		bool is_filling = drain_is_any_filling();
 
 		if (!is_filling || !was_progress)
 			sys_futex_wait(&ring_writer_calls, calls, is_filling ? MS : SAMPLE_NS);
@@ -485,31 +219,14 @@ static void *writer_main(void *argument)
 }
 
 /* ---- entered by target threads ---- */
-static bool make_own_ring(void)
-{
-	own_ring = pool_take_ring(0);
-	if (!own_ring)
-		return false;
-	own_ring->stream = 1;
-	proc_samples_init(own_ring, pool_header->groups);
-	payload = sys_memory(ENCODE_PAYLOAD_MAX);
-	return payload && encode_init(&clock_map) && definitions_init();
-}
-
 bool writer_prepare(void)
 {
-	struct lt_block_header table = {.type = LT_BLOCK_TABLE};
-	struct lt_wire_out out;
-
-	if (!make_own_ring())
+	if (!drain_init())
 		return false;
-	take_clock();
-	pool_header->first_clock = clock_map.first;
+	own_ring = drain_own_ring();
+	proc_samples_init(own_ring, pool_header->groups);
 	trace_file_write_header(pool_path(), pool_header->groups);
-	out = (struct lt_wire_out){payload, payload + ENCODE_PAYLOAD_MAX, false};
-	encode_table(&out);
-	table.event_count = lt_event_info_count;
-	trace_file_write_block(&table, payload, (size_t)(out.at - payload));
+	drain_write_table();
 	return true;
 }
 

@@ -32,6 +32,7 @@ struct lt_frame_header {
 
 #define LT_FILE_MAGIC "LLMTRACE" /* 8 bytes, not terminated */
 #define LT_PATH_BYTES 4096
+#define LT_POOL_PATH_BYTES 512
 
 struct lt_file_header {
 	char magic[8];
@@ -49,7 +50,7 @@ struct lt_file_header {
 	int64_t time_namespace_ns;     /* offset of CLOCK_MONOTONIC in this time namespace */
 	uint32_t groups;	       /* enum lt_group: what is recorded */
 	uint32_t crc;		       /* CRC-32C of the header with this field 0 */
-	char pool_path[LT_PATH_BYTES]; /* file with the rings of the run; empty: in memory only */
+	char pool_path[LT_POOL_PATH_BYTES]; /* file with the rings; empty: in memory only */
 };
 
 enum lt_block_type {
@@ -91,8 +92,10 @@ struct lt_block_header {
 	uint32_t event_count;	   /* events, or rows of definitions */
 	uint32_t raw_bytes;	   /* of the payload */
 	uint32_t compressed_bytes; /* of the zstd frame that follows */
-	uint32_t reserved;
+	uint32_t time_shift;	   /* the time column counts in units of 2^time_shift ns */
 };
+
+#define LT_TIME_SHIFT_MAX 20u
 
 #define LT_END_MAGIC 0x3145544cu /* "LTE1" */
 
@@ -112,8 +115,8 @@ struct lt_file_end {
  *   then the bytes of the columns in the same order.
  * Kind 0 holds the columns that all events share, in the order of the stream:
  *   LT_COLUMN_KIND  one byte an event
- *   LT_COLUMN_TIME  zigzag LEB128 of the difference in ns to the event before; to begin_ns for the
- *                   first
+ *   LT_COLUMN_TIME  zigzag LEB128 of the difference to the event before, to begin_ns for the first,
+ *                   in units of 2^time_shift ns
  * For every other kind a column has one entry (count elements) for each event of that kind:
  *   field i of the event table, LT_COLUMN_STACK (LEB128 of the stack id), LT_COLUMN_AUX (one byte)
  * A column whose values are all 0 is left out.
@@ -134,7 +137,7 @@ enum lt_column {
 };
 
 _Static_assert(sizeof(struct lt_frame_header) == 8, "written to files");
-_Static_assert(sizeof(struct lt_file_header) == 4176, "written to files");
+_Static_assert(sizeof(struct lt_file_header) == 592, "written to files");
 _Static_assert(sizeof(struct lt_block_header) == 64, "written to files");
 _Static_assert(sizeof(struct lt_file_end) == 32, "written to files");
 

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From rings to blocks: takes committed records up to a moment of the clock, turns them into blocks
+ * of events, and gives the rings of ended threads back. The writer thread alone (start-up before it
+ * exists).
+ */
+#include "drain.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "clock.h"
+#include "definitions.h"
+#include "encode.h"
+#include "identity.h"
+#include "intern.h"
+#include "pool.h"
+#include "sys.h"
+#include "trace_file.h"
+#include "writer_emit.h"
+
+#define DRAIN_SLOTS (LT_RING_SLOTS / 4) /* less than this waits for the next flush */
+#define OWN_FLUSH_NS 1000000000u	/* the writer's own few events wait for each other */
+
+static struct clock_map clock_map;
+static struct lt_ring *own_ring;
+static uint8_t *payload;
+static uint64_t own_flushed_at_ns;
+static uint64_t ended_lost_count; /* of rings that were given back */
+
+bool drain_init(void)
+{
+	own_ring = pool_take_ring(0);
+	payload = sys_memory(ENCODE_PAYLOAD_MAX);
+	if (!own_ring || !payload)
+		return false;
+	own_ring->stream = 1;
+	drain_take_clock();
+	pool_header->first_clock = clock_map.first;
+	return encode_init(&clock_map) && definitions_init();
+}
+
+struct lt_ring *drain_own_ring(void)
+{
+	return own_ring;
+}
+
+void drain_write_table(void)
+{
+	struct lt_block_header table = {.type = LT_BLOCK_TABLE};
+	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
+
+	encode_table(&out);
+	table.event_count = lt_event_info_count;
+	trace_file_write_block(&table, payload, (size_t)(out.at - payload));
+}
+
+void drain_take_clock(void)
+{
+	struct lt_clock_pair pair = clock_read_pair();
+
+	clock_map_add(&clock_map, pair);
+	pool_header->clocks[(pool_header->clock_count + 1) % 2] = pair;
+	__atomic_store_n(&pool_header->clock_count, pool_header->clock_count + 1, __ATOMIC_RELEASE);
+}
+
+uint64_t drain_now_ns(void)
+{
+	return clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ns;
+}
+
+/*
+ * Adds the committed records from the tail on. Stops at one that is newer than the pass, and at one
+ * that is still being written, unless the thread is gone and it never will be.
+ * @return the position behind the last record taken.
+ */
+static uint64_t take_records(struct lt_ring *ring, uint64_t until_ticks, bool is_dead)
+{
+	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+	uint64_t end = ring->tail;
+
+	while (end < head && end - ring->tail < LT_RING_SLOTS) {
+		const struct lt_record *record = ring_slot(ring, end);
+		uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
+		bool is_this_lap = LT_STATE_LAP(state) == LT_LAP(end);
+
+		if (!is_this_lap || !LT_STATE_KIND(state)) {
+			if (!is_dead)
+				break;
+			end += is_this_lap && LT_STATE_SLOTS(state) ? LT_STATE_SLOTS(state) : 1;
+			continue;
+		}
+		if (LT_STATE_KIND(state) != LT_KIND_PAD) {
+			if (record->time > until_ticks)
+				break;
+			encode_add(record);
+		}
+		end += LT_STATE_SLOTS(state);
+	}
+	return end;
+}
+
+static void write_events(const struct lt_ring *ring, uint64_t end_position)
+{
+	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
+	struct lt_block_header header = {
+		.type = LT_BLOCK_EVENTS,
+		.stream = ring->stream,
+		.first_position = ring->tail,
+		.end_position = end_position,
+		.begin_ns = encode_begin_ns(),
+		.end_ns = encode_end_ns(),
+		.event_count = encode_count(),
+		.time_shift = ENCODE_TIME_SHIFT,
+	};
+
+	trace_file_write_definitions(0);
+	if (!header.event_count)
+		return;
+	encode_finish(&out);
+	trace_file_write_block(&header, payload, (size_t)(out.at - payload));
+}
+
+static void define_stream(struct lt_ring *ring)
+{
+	static uint32_t *defined; /* by stream, a bit each */
+	static const uint32_t streams_max = 1u << 24;
+
+	if (!defined)
+		defined = sys_memory(streams_max / 8);
+	if (!defined || ring->stream >= streams_max ||
+	    defined[ring->stream / 32] & 1u << ring->stream % 32)
+		return;
+	defined[ring->stream / 32] |= 1u << ring->stream % 32;
+	definitions_stream(ring->stream, ring->tid, clock_map_ns(&clock_map, ring->start));
+}
+
+static void announce_progress(void)
+{
+	__atomic_add_fetch(&ring_progress, 1, __ATOMIC_RELEASE);
+	sys_futex_wake(&ring_progress, INT_MAX);
+}
+
+/*
+ * @return whether anything was taken. with_runs: the open runs too; the thread is gone, or the
+ * trace is being closed.
+ */
+static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool with_runs)
+{
+	uint64_t end;
+	bool was_full =
+		__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail > LT_RING_SLOTS / 2;
+
+	encode_begin();
+	define_stream(ring);
+	end = take_records(ring, until_ticks, is_dead);
+	if (with_runs)
+		for (unsigned i = 0; i < LT_OPEN_RUN_COUNT; i++)
+			if (ring->runs[i].event.count)
+				encode_add(&ring->runs[i].event.head);
+	if (end == ring->tail && !encode_count())
+		return false;
+	write_events(ring, end);
+	__atomic_store_n(&ring->tail, end, __ATOMIC_RELEASE);
+	if (was_full)
+		announce_progress();
+	return true;
+}
+
+void writer_drain_own(void)
+{
+	drain(own_ring, UINT64_MAX, true, false);
+}
+
+/* One block of definitions for all new streams, instead of one before each. */
+static void define_streams(void)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++)
+		if (__atomic_load_n(&pool_ring(i)->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE)
+			define_stream(pool_ring(i));
+}
+
+/* ---- threads that are gone ---- */
+static void emit_stream_stats(const struct lt_ring *ring)
+{
+	uint64_t first_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->first_lost) : 0;
+	uint64_t last_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->last_lost) : 0;
+
+	WRITER_EMIT(own_ring, stream_stats, 0, event->event_count = 0;
+		    event->lost_count = ring->lost_count; event->first_lost_ns = first_ns;
+		    event->last_lost_ns = last_ns; event->wait_count = ring->wait_count;
+		    event->wait_ns = clock_map_span_ns(&clock_map, ring->wait_ticks);
+		    event->passed_count = ring->passed_count;
+		    event->lost_stack_count = ring->lost_stack_count; event->stream = ring->stream;
+		    event->tid = ring->tid);
+}
+
+/*
+ * A newer ring of the same thread id tells that the kernel has given the number to another thread.
+ */
+static bool has_successor(const struct lt_ring *ring)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lt_ring *other = pool_ring(i);
+
+		if (other->state == LT_RING_IN_USE && other->tid == ring->tid &&
+		    other->stream > ring->stream)
+			return true;
+	}
+	return false;
+}
+
+static bool is_gone(const struct lt_ring *ring)
+{
+	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) < 0 || has_successor(ring);
+}
+
+static void retire(struct lt_ring *ring)
+{
+	while (drain(ring, UINT64_MAX, true, false))
+		;
+	drain(ring, UINT64_MAX, true, true);
+	emit_stream_stats(ring);
+	WRITER_EMIT(own_ring, thread_end, 0, event->tid = ring->tid; event->stream = ring->stream);
+	ended_lost_count += ring->lost_count;
+	__atomic_store_n(&ring->tail, ring->head, __ATOMIC_RELEASE);
+	pool_give_ring(ring);
+}
+
+void drain_retire_gone(void)
+{
+	uint32_t count = pool_ring_count();
+
+	define_streams();
+	for (uint32_t i = 0; i < count; i++) {
+		struct lt_ring *ring = pool_ring(i);
+
+		if (ring != own_ring &&
+		    __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
+		    is_gone(ring))
+			retire(ring);
+	}
+}
+
+/* The writer's own events are in the pool, too: they need not go to the file at once. */
+static bool is_due(const struct lt_ring *ring, bool is_flush)
+{
+	if (!is_flush || ring != own_ring)
+		return is_flush;
+	if (drain_now_ns() - own_flushed_at_ns < OWN_FLUSH_NS)
+		return false;
+	own_flushed_at_ns = drain_now_ns();
+	return true;
+}
+
+bool drain_all(bool is_flush)
+{
+	bool is_progress = false;
+	uint64_t until_ticks = clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ticks;
+	uint32_t count = pool_ring_count();
+
+	define_streams();
+	for (uint32_t i = 0; i < count; i++) {
+		struct lt_ring *ring = pool_ring(i);
+		uint64_t used = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail;
+
+		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE || !used)
+			continue;
+		if (used >= DRAIN_SLOTS || is_due(ring, is_flush))
+			is_progress |= drain(ring, until_ticks, ring == own_ring, false);
+	}
+	return is_progress;
+}
+
+bool drain_is_any_filling(void)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lt_ring *ring = pool_ring(i);
+
+		if (__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail >= DRAIN_SLOTS)
+			return true;
+	}
+	return false;
+}
+
+void writer_keep_up(void)
+{
+	if (!drain_is_any_filling())
+		return;
+	drain_take_clock();
+	intern_make_room();
+	drain_all(false);
+}
+
+/* ---- the end ---- */
+uint64_t drain_emit_stats(void)
+{
+	uint64_t lost_count = ended_lost_count;
+	uint32_t count = pool_ring_count();
+	int error;
+	uint64_t failures = trace_file_failures(&error);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct lt_ring *ring = pool_ring(i);
+
+		if (ring->state != LT_RING_IN_USE || ring == own_ring)
+			continue;
+		lost_count += ring->lost_count;
+		emit_stream_stats(ring);
+	}
+	if (failures)
+		WRITER_EMIT(own_ring, notice, LT_notice_kind_write_failed,
+			    event->value = (uint64_t)error;
+			    event->text = 0; event->reserved = 0);
+	return lost_count;
+}
+
+void drain_for_good(void)
+{
+	uint32_t count = pool_ring_count();
+
+	drain_take_clock();
+	for (uint32_t i = 0; i < count; i++) {
+		struct lt_ring *ring = pool_ring(i);
+
+		if (ring->state != LT_RING_IN_USE || ring == own_ring)
+			continue;
+		while (drain(ring, UINT64_MAX, true, false))
+			;
+		drain(ring, UINT64_MAX, true, true);
+	}
+}

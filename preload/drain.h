@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Draining: from rings to blocks in the trace file. The writer thread alone, and start-up before it
+ * exists.
+ */
+#ifndef LLMTRACE_DRAIN_H
+#define LLMTRACE_DRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "llmtrace/pool.h"
+
+/*
+ * Makes the writer's own ring (stream 1) and the buffers of blocks. @return false without memory.
+ */
+bool drain_init(void);
+
+struct lt_ring *drain_own_ring(void);
+
+/* Writes the block with the event table. */
+void drain_write_table(void);
+
+/* Reads the clock: what is drained next goes up to this moment. */
+void drain_take_clock(void);
+
+/* The moment of the last drain_take_clock, CLOCK_MONOTONIC. */
+uint64_t drain_now_ns(void);
+
+/*
+ * Drains rings that hold much, with is_flush all of them. @return whether anything was taken. Stops
+ * at a record that is still being written.
+ */
+bool drain_all(bool is_flush);
+
+/* Whether a ring holds so much that it should be drained now. */
+bool drain_is_any_filling(void);
+
+/* Drains the rings of threads that the kernel no longer knows for good, and gives them back. */
+void drain_retire_gone(void);
+
+/* Drains everything with its open runs; what is not committed now never will be. */
+void drain_for_good(void);
+
+/* Records the totals of all streams. @return events lost in all. */
+uint64_t drain_emit_stats(void);
+
+#endif
