@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a trace file, reading its header, and reading single blocks; see blocks.h. The walk over the
- * blocks is in blocks_index.c.
+ * Opening a trace file, reading its header, and reading single blocks; see blocks.h. The walk over
+ * the blocks is in blocks_index.c.
  */
 #include "blocks.h"
 
@@ -79,12 +79,14 @@ static int read_header(struct block_index *index, const char *path, uint64_t *re
 		return error_set(ret_error, EXIT_UNUSABLE,
 				 "%s: is not an llmtrace trace (no file header at offset 0)", path);
 	if (got < sizeof(frame) + sizeof(*header) || frame.content_bytes < sizeof(*header))
-		return error_set(ret_error, EXIT_UNUSABLE,
-				 "%s: the file header at offset 0 is cut short: the file has %llu bytes",
-				 path, (unsigned long long)index->file_bytes);
+		return error_set(
+			ret_error, EXIT_UNUSABLE,
+			"%s: the file header at offset 0 is cut short: the file has %llu bytes",
+			path, (unsigned long long)index->file_bytes);
 	if (header->major > LT_FORMAT_MAJOR)
 		return error_set(ret_error, EXIT_UNUSABLE,
-				 "%s: has format %u.%u, this llmtrace-report reads up to major version %u; use a newer one",
+				 "%s: has format %u.%u, this llmtrace-report reads up to major "
+				 "version %u; use a newer one",
 				 path, header->major, header->minor, LT_FORMAT_MAJOR);
 	index->is_header_bad = !is_header_sum_right(header);
 	header->pool_path[sizeof(header->pool_path) - 1] = '\0';

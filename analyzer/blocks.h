@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocks of a trace file: where they are, whether they are whole, and what lies between them that
- * is not. Owns the file descriptor, the index and the list of damage. Checks every checksum once while
- * it indexes; knows nothing of what payloads mean.
+ * The blocks of a trace file: where they are, whether they are whole, and what lies between them
+ * that is not. Owns the file descriptor, the index and the list of damage. Checks every checksum
+ * once while it indexes; knows nothing of what payloads mean.
  *
  * The index is made by one thread; block_read may then be called by any number of threads.
  */
@@ -53,7 +53,7 @@ struct block_index {
 	uint64_t file_bytes;
 	struct lt_file_header header;
 	bool is_header_bad;		/* its checksum is wrong: the facts in it are doubtful */
-	bool has_end;			/* the last frame is an end: blocks may follow an earlier one */
+	bool has_end; /* the last frame is an end: blocks may follow an earlier one */
 	struct lt_file_end end;
 	bool is_cut;
 	uint64_t cut_offset;
@@ -86,7 +86,10 @@ void block_buffer_release(struct block_buffer *buffer);
 const char *block_read(const struct block_index *index, const struct block *block,
 		       struct block_buffer *buffer);
 
-/* Notes a stretch that cannot be read. reason: a constant string. Out of memory drops the entry alone. */
+/*
+ * Notes a stretch that cannot be read. reason: a constant string. Out of memory drops the entry
+ * alone.
+ */
 void damage_add(struct damage_list *list, const struct trace_damage *damage);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRC-32C by eight tables: a report sums every byte of a trace, for which the small table of the shim
- * would take a third of its time. The tables are made once, at first use, from the polynomial.
+ * CRC-32C by eight tables: a report sums every byte of a trace, for which the small table of the
+ * shim would take a third of its time. The tables are made once, at first use, from the polynomial.
  */
 #include <pthread.h>
 #include <string.h>

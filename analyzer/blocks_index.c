@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk over the frames of a trace file: each block's place and checksum, the end, and what is left
- * when a frame is not what it should be. After damage it searches for the next block header whose
- * checksum is right; the work of that search is bounded, since a hostile file could make it quadratic.
+ * The walk over the frames of a trace file: each block's place and checksum, the end, and what is
+ * left when a frame is not what it should be. After damage it searches for the next block header
+ * whose checksum is right; the work of that search is bounded, since a hostile file could make it
+ * quadratic.
  */
 #define _GNU_SOURCE 1		/* memmem */
 #include "blocks_index.h"
@@ -146,7 +147,10 @@ static struct frame look(struct window *window, uint64_t offset)
 			       .next_offset = offset + FRAME_BYTES + head.content_bytes };
 }
 
-/* @return the next offset at or behind from where a frame of ours may begin, the file's end without one. */
+/*
+ * @return the next offset at or behind from where a frame of ours may begin, the file's end without
+ * one.
+ */
 static uint64_t find_magic(struct window *window, uint64_t from)
 {
 	static const uint8_t tail[3] = { 0x2a, 0x4d, 0x18 };
@@ -239,7 +243,8 @@ static bool add_block(struct block_index *index, const struct block *block)
 	}
 }
 
-static void note_stretch(struct block_index *index, uint64_t offset, uint64_t end, const char *reason)
+static void note_stretch(struct block_index *index, uint64_t offset, uint64_t end,
+			 const char *reason)
 {
 	struct trace_damage damage = {
 		.offset = offset, .byte_count = end - offset, .reason = reason,

@@ -27,7 +27,8 @@ size_t window_pread(int fd, void *bytes, size_t length, uint64_t offset)
 	size_t done = 0;
 
 	while (done < length) {
-		ssize_t got = pread(fd, (uint8_t *)bytes + done, length - done, (off_t)(offset + done));
+		ssize_t got =
+			pread(fd, (uint8_t *)bytes + done, length - done, (off_t)(offset + done));
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A payload in four steps: the directory of columns, the kinds (how many records of each, where they
- * lie), the times (which also lay out the order), then every other column into its field. Sorting
- * follows only when times go back, as folded runs make them do.
+ * A payload in four steps: the directory of columns, the kinds (how many records of each, where
+ * they lie), the times (which also lay out the order), then every other column into its field.
+ * Sorting follows only when times go back, as folded runs make them do.
  */
 #include "decode.h"
 
@@ -150,7 +150,8 @@ static bool lay_out(const struct payload *payload, struct kind_run *runs, struct
 	for (unsigned k = 0; k < SCHEMA_KINDS; k++) {
 		size_t stride = payload->schema->kinds[k].stride_bytes;
 
-		runs[k].out = (struct column_out){ decoded->arena, stride, stride ? runs[k].count : 0 };
+		runs[k].out =
+			(struct column_out){decoded->arena, stride, stride ? runs[k].count : 0};
 		if (!stride) {
 			decoded->unknown_count += runs[k].count;
 			continue;

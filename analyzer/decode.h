@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Payload of an EVENTS block > records in time order, column by column. Records of one kind lie side by
- * side in an arena; an array of pointers gives their order. Trusts nothing in the payload.
+ * Payload of an EVENTS block > records in time order, column by column. Records of one kind lie
+ * side by side in an arena; an array of pointers gives their order. Trusts nothing in the payload.
  *
  * Any number of threads, each with a struct decoded of its own; the schema is only read.
  */
@@ -41,7 +41,9 @@ const char *decode_events(const struct schema *schema, const uint8_t *bytes, siz
 			  uint64_t base_ns, uint32_t time_shift, uint32_t stack_limit,
 			  struct decoded *decoded);
 
-/* Brings records into time order; equal times keep their order. @return false when memory is short. */
+/*
+ * Brings records into time order; equal times keep their order. @return false when memory is short.
+ */
 bool decoded_sort(struct decoded *decoded);
 
 /* Makes room for records and arena bytes. @return false when memory is short. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Columns into strided fields, in two steps for each chunk: integers into an array, then the array into
- * the records. Both loops are simple enough for the compiler to keep everything in registers.
+ * Columns into strided fields, in two steps for each chunk: integers into an array, then the array
+ * into the records. Both loops are simple enough for the compiler to keep everything in registers.
  */
 #include "decode_column.h"
 
@@ -78,7 +78,8 @@ static bool store_scalars(const struct column_in *in, const struct column_out *o
 	uint8_t *to = out->base + field->offset;
 
 	for (size_t done = 0; done < out->count;) {
-		size_t count = next_chunk(&at, end, in->codec, &previous, values, out->count - done);
+		size_t count =
+			next_chunk(&at, end, in->codec, &previous, values, out->count - done);
 
 		if (!count)
 			return false;

@@ -33,8 +33,8 @@ struct column_out {
 };
 
 /*
- * Stores a column into a field; elements that the field does not have are dropped, those that the column
- * does not have become 0. limit: values of stack fields at or above it become 0.
+ * Stores a column into a field; elements that the field does not have are dropped, those that the
+ * column does not have become 0. limit: values of stack fields at or above it become 0.
  * @return false when the column is torn.
  */
 bool column_store(const struct column_in *in, const struct column_out *out,

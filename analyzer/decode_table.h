@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the fields of a file map to the structs of this build. Made from the file's own TABLE block: kinds
- * and fields that this build does not know are marked as such, fields that the file does not have stay
- * absent. Without a readable TABLE block the table of this build stands in.
+ * How the fields of a file map to the structs of this build. Made from the file's own TABLE block:
+ * kinds and fields that this build does not know are marked as such, fields that the file does not
+ * have stay absent. Without a readable TABLE block the table of this build stands in.
  *
  * Made by one thread, then read by any number.
  */
@@ -30,7 +30,7 @@ struct schema_kind {
 	const struct lt_event_info *info;	/* NULL: unknown to this build */
 	struct schema_field *fields;		/* in the order of the file */
 	unsigned field_count;
-	unsigned stride_bytes;			/* of a decoded record; 0 for unknown kinds and definitions */
+	unsigned stride_bytes; /* of a decoded record; 0 for unknown kinds and definitions */
 	bool is_acquire;			/* comes after a release of the same ns */
 	bool is_in_file;			/* the file's table has this kind */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The loop of decode_varint.h: eight bytes are loaded, the highest bits tell where values end, and
- * three shifts squeeze the groups of seven bits of each together. Eight small values in a row, values of
- * nine bytes and more, and the last few take ways of their own.
+ * three shifts squeeze the groups of seven bits of each together. Eight small values in a row,
+ * values of nine bytes and more, and the last few take ways of their own.
  */
 #include "decode_varint.h"
 
@@ -12,7 +12,8 @@
 
 #define HIGH_BITS 0x8080808080808080u
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are loaded as they lie in the file");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "words are loaded as they lie in the file");
 
 /* word: only the bytes of one value, high bits and all. */
 static inline uint64_t squeeze(uint64_t word)
@@ -51,8 +52,8 @@ static inline uint64_t take_value(struct word_walk *walk)
 }
 
 /*
- * Takes four values, two or one from a word of which at least one ends in it. The values of a word do
- * not wait for each other, and how many there are hardly changes within a column.
+ * Takes four values, two or one from a word of which at least one ends in it. The values of a word
+ * do not wait for each other, and how many there are hardly changes within a column.
  */
 static inline size_t take_values(struct word_walk *walk, uint64_t *ret_values)
 {

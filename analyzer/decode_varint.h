@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many LEB128 integers at once, with few branches: lengths in a column change from value to value, and
- * a mispredicted branch costs more than decoding the value. Pure; any thread.
+ * Many LEB128 integers at once, with few branches: lengths in a column change from value to value,
+ * and a mispredicted branch costs more than decoding the value. Pure; any thread.
  */
 #ifndef LLMTRACE_ANALYZER_DECODE_VARINT_H
 #define LLMTRACE_ANALYZER_DECODE_VARINT_H

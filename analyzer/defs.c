@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Payloads of DEFS blocks > rows. A row's fields come in the order of the file's own table; they are
- * put in the order of this build's first, so that what follows need not know the difference.
+ * Payloads of DEFS blocks > rows. A row's fields come in the order of the file's own table; they
+ * are put in the order of this build's first, so that what follows need not know the difference.
  */
 #include "defs.h"
 
@@ -22,17 +22,35 @@ struct def_value {
 
 /* Indices of fields, in the order of events.def. */
 enum {
-	META_KEY, META_VALUE,
-	STRING_ID = 0, STRING_VALUE,
-	STACK_ID = 0, STACK_IS_TRUNCATED, STACK_FRAMES,
-	MODULE_ID = 0, MODULE_LOAD_BIAS, MODULE_START_ADDR, MODULE_END_ADDR, MODULE_FIRST_GENERATION,
-	MODULE_TIME_NS, MODULE_BUILD_ID, MODULE_PATH,
-	MODULE_END_ID = 0, MODULE_END_LAST_GENERATION, MODULE_END_TIME_NS,
-	SYMBOL_MODULE = 0, SYMBOL_START_OFFSET, SYMBOL_SIZE_BYTES, SYMBOL_NAME,
-	STREAM_ID = 0, STREAM_TID, STREAM_START_NS,
+	META_KEY,
+	META_VALUE,
+	STRING_ID = 0,
+	STRING_VALUE,
+	STACK_ID = 0,
+	STACK_IS_TRUNCATED,
+	STACK_FRAMES,
+	MODULE_ID = 0,
+	MODULE_LOAD_BIAS,
+	MODULE_START_ADDR,
+	MODULE_END_ADDR,
+	MODULE_FIRST_GENERATION,
+	MODULE_TIME_NS,
+	MODULE_BUILD_ID,
+	MODULE_PATH,
+	MODULE_END_ID = 0,
+	MODULE_END_LAST_GENERATION,
+	MODULE_END_TIME_NS,
+	SYMBOL_MODULE = 0,
+	SYMBOL_START_OFFSET,
+	SYMBOL_SIZE_BYTES,
+	SYMBOL_NAME,
+	STREAM_ID = 0,
+	STREAM_TID,
+	STREAM_START_NS,
 };
 
-static bool read_values(const struct schema_kind *kind, struct lt_wire_in *in, struct def_value *values)
+static bool read_values(const struct schema_kind *kind, struct lt_wire_in *in,
+			struct def_value *values)
 {
 	for (unsigned i = 0; i < kind->field_count && in->at < in->end; i++) {
 		const struct schema_field *field = &kind->fields[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The definitions of a trace: facts, strings, stacks, modules, symbols, streams. All are read before the
- * first event is delivered. The first definition of an id counts; checkpoints repeat them.
+ * The definitions of a trace: facts, strings, stacks, modules, symbols, streams. All are read
+ * before the first event is delivered. The first definition of an id counts; checkpoints repeat
+ * them.
  *
  * One thread writes; afterwards any number may read.
  */

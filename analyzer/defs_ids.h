@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ids of a file > indices of rows in memory. Two levels, so that a file with a few large ids costs a few
- * pages. Ids at or above TRACE_MAX_ID are refused. One thread writes, then any number may look up.
+ * Ids of a file > indices of rows in memory. Two levels, so that a file with a few large ids costs
+ * a few pages. Ids at or above TRACE_MAX_ID are refused. One thread writes, then any number may
+ * look up.
  */
 #ifndef LLMTRACE_ANALYZER_DEFS_IDS_H
 #define LLMTRACE_ANALYZER_DEFS_IDS_H

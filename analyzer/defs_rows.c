@@ -128,8 +128,8 @@ void defs_end_module(struct defs *defs, uint64_t id, uint64_t last_generation, u
 
 void defs_add_symbol(struct defs *defs, const struct trace_symbol *symbol)
 {
-	if (symbol->name && grow((void **)&defs->symbols, defs->symbol_count, &defs->symbol_capacity,
-				 sizeof(*defs->symbols)))
+	if (symbol->name && grow((void **)&defs->symbols, defs->symbol_count,
+				 &defs->symbol_capacity, sizeof(*defs->symbols)))
 		defs->symbols[defs->symbol_count++] = *symbol;
 }
 
@@ -239,7 +239,8 @@ const struct trace_symbol *defs_symbol_at(const struct defs *defs, struct trace_
 	if (low == 0)
 		return NULL;
 	symbol = &defs->symbols[low - 1];
-	if (symbol->module != frame.module || frame.offset - symbol->start_offset >= symbol->size_bytes)
+	if (symbol->module != frame.module ||
+	    frame.offset - symbol->start_offset >= symbol->size_bytes)
 		return NULL;
 	return symbol;
 }

@@ -67,7 +67,10 @@ static bool is_operator(const char *name, const char *at)
 	return at == name || at[-1] == ':' || at[-1] == ' ';
 }
 
-/* Marks that begin with a bracket and belong to the name. @return their end, NULL for a parameter list. */
+/*
+ * Marks that begin with a bracket and belong to the name.
+ * @return their end, NULL for a parameter list.
+ */
 static char *skip_named_bracket(char *at)
 {
 	static const char anonymous[] = "(anonymous namespace)";
@@ -78,8 +81,9 @@ static char *skip_named_bracket(char *at)
 }
 
 /*
- * Cuts the name at its parameter list and moves its beginning behind the return type. A bracket that is
- * followed by "::" is the list of a function that a local class or lambda lies in: it is dropped.
+ * Cuts the name at its parameter list and moves its beginning behind the return type. A bracket
+ * that is followed by "::" is the list of a function that a local class or lambda lies in: it is
+ * dropped.
  */
 static void drop_signature(char *name)
 {
@@ -137,7 +141,8 @@ void demangle_trim(char *name)
 /* ".constprop.0", ".cold" and their like tell of the compiler and not of the function. */
 static size_t base_length(const char *name)
 {
-	static const char *const suffixes[] = { ".constprop.", ".isra.", ".part.", ".cold", ".lto_priv." };
+	static const char *const suffixes[] = { ".constprop.", ".isra.", ".part.", ".cold",
+						".lto_priv." };
 	size_t length = strlen(name);
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {

@@ -4,14 +4,15 @@
  *
  *	TIME_NS TID NAME aux=NAME field=value ... stack=[leaf < caller < ...]
  *
- * TIME_NS counts from the start of the recording. aux is left out for events that have none. Fields come
- * in the order of the event table and never are left out: addresses in hex, sizes, counts and durations
- * in decimal (the unit is in the field's name), strings quoted with C escapes ("" for none), prot and
- * flags by name joined with '|', errno by name (0 for success), fields of several elements as {a,b,...}.
- * stack is left out for events that have none. Values hold no blank, but for strings and stacks.
+ * TIME_NS counts from the start of the recording. aux is left out for events that have none. Fields
+ * come in the order of the event table and never are left out: addresses in hex, sizes, counts and
+ * durations in decimal (the unit is in the field's name), strings quoted with C escapes ("" for
+ * none), prot and flags by name joined with '|', errno by name (0 for success), fields of several
+ * elements as {a,b,...}. stack is left out for events that have none. Values hold no blank, but for
+ * strings and stacks.
  *
- * With definitions, lines that begin with "# " come first: facts, modules, streams, strings, stacks and
- * symbols, each with its id. Damage is told in "# damage" lines at the end.
+ * With definitions, lines that begin with "# " come first: facts, modules, streams, strings, stacks
+ * and symbols, each with its id. Damage is told in "# damage" lines at the end.
  */
 #include "dump.h"
 
@@ -82,8 +83,10 @@ static void put_modules(const struct dump *dump)
 
 		if (!module)
 			continue;
-		fprintf(dump->out, "# module %" PRIu32 " 0x%" PRIx64 "-0x%" PRIx64 " bias=0x%" PRIx64
-			" build_id=", id, module->start_addr, module->end_addr, module->load_bias);
+		fprintf(dump->out,
+			"# module %" PRIu32 " 0x%" PRIx64 "-0x%" PRIx64 " bias=0x%" PRIx64
+			" build_id=",
+			id, module->start_addr, module->end_addr, module->load_bias);
 		for (size_t i = 0; i < module->build_id_bytes; i++)
 			fprintf(dump->out, "%02x", module->build_id[i]);
 		fputs(" path=", dump->out);
@@ -98,8 +101,9 @@ static void put_streams_and_strings(const struct dump *dump)
 		const struct trace_stream *stream = trace_stream(dump->trace, id);
 
 		if (stream)
-			fprintf(dump->out, "# stream %" PRIu32 " tid=%" PRIu32 " events=%" PRIu64 "\n",
-				id, stream->tid, stream->event_count);
+			fprintf(dump->out,
+				"# stream %" PRIu32 " tid=%" PRIu32 " events=%" PRIu64 "\n", id,
+				stream->tid, stream->event_count);
 	}
 	for (uint32_t id = 1; id < trace_string_limit(dump->trace); id++) {
 		const char *text = trace_string(dump->trace, id);
@@ -130,7 +134,8 @@ static void put_stacks(const struct dump *dump)
 
 		if (!stack.count)
 			continue;
-		fprintf(dump->out, "# stack %" PRIu32 "%s", id, stack.is_truncated ? " truncated" : "");
+		fprintf(dump->out, "# stack %" PRIu32 "%s", id,
+			stack.is_truncated ? " truncated" : "");
 		for (uint32_t i = 0; i < stack.count; i++) {
 			struct trace_frame frame = trace_frame(dump->trace, stack.frames[i]);
 
@@ -168,8 +173,8 @@ static void put_damage(const struct dump *dump)
 	}
 }
 
-int dump_run(struct trace *trace, struct symbols *symbols, const struct dump_options *options, FILE *out,
-	     struct error *ret_error)
+int dump_run(struct trace *trace, struct symbols *symbols, const struct dump_options *options,
+	     FILE *out, struct error *ret_error)
 {
 	static const struct dump_options defaults;
 	struct dump dump = { trace, symbols, out, options ? options : &defaults };

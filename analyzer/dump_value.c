@@ -31,9 +31,9 @@ static const struct flag_name map_names[] = {
 /* Of bits that contain others the larger ones come first. */
 static const struct flag_name open_names[] = {
 	FLAG(O_WRONLY), FLAG(O_RDWR), FLAG(O_TMPFILE), FLAG(O_SYNC), FLAG(O_CREAT), FLAG(O_EXCL),
-	FLAG(O_NOCTTY), FLAG(O_TRUNC), FLAG(O_APPEND), FLAG(O_NONBLOCK), FLAG(O_DSYNC), FLAG(O_ASYNC),
-	FLAG(O_DIRECT), FLAG(O_DIRECTORY), FLAG(O_NOFOLLOW), FLAG(O_NOATIME), FLAG(O_CLOEXEC),
-	FLAG(O_PATH), { 0100000, "O_LARGEFILE" },
+	FLAG(O_NOCTTY), FLAG(O_TRUNC), FLAG(O_APPEND), FLAG(O_NONBLOCK), FLAG(O_DSYNC),
+	FLAG(O_ASYNC), FLAG(O_DIRECT), FLAG(O_DIRECTORY), FLAG(O_NOFOLLOW), FLAG(O_NOATIME),
+	FLAG(O_CLOEXEC), FLAG(O_PATH), { 0100000, "O_LARGEFILE" },
 };
 
 static void put_flags(FILE *out, uint64_t value, const struct flag_name *names, size_t count,
@@ -89,7 +89,8 @@ void dump_text(FILE *out, const char *text, size_t length)
 	fputc('"', out);
 }
 
-static uint64_t load(const struct lt_record *record, const struct lt_field_info *field, unsigned index)
+static uint64_t load(const struct lt_record *record, const struct lt_field_info *field,
+		     unsigned index)
 {
 	const uint8_t *at = (const uint8_t *)record + field->offset;
 

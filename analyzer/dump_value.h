@@ -14,7 +14,10 @@ void dump_value(FILE *out, const struct trace *trace, const struct lt_record *re
 /* Prints text in quotes, with C escapes for what is not printable. */
 void dump_text(FILE *out, const char *text, size_t length);
 
-/* As lt_event_info, by an index made at first use. @return never NULL for kinds of delivered records. */
+/*
+ * As lt_event_info, by an index made at first use. @return never NULL for kinds of delivered
+ * records.
+ */
 const struct lt_event_info *dump_event_info(unsigned kind);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What went wrong, as one line for the user: what, where (file and byte offset) and what to do, and the
- * exit code that it leads to. Filled by the function that found it, printed by main alone.
+ * What went wrong, as one line for the user: what, where (file and byte offset) and what to do, and
+ * the exit code that it leads to. Filled by the function that found it, printed by main alone.
  */
 #ifndef LLMTRACE_ANALYZER_ERROR_H
 #define LLMTRACE_ANALYZER_ERROR_H

@@ -122,15 +122,29 @@ static int render(const struct report *report, const struct options *options,
 	}
 }
 
+/* @return NULL with ret_error filled when memory is short. */
+static struct symbols *open_symbols(const struct trace *trace, const struct options *options,
+				    struct error *ret_error)
+{
+	struct symbols_options how = { .has_lines = options->has_lines };
+	struct symbols *symbols = symbols_new(trace, &how);
+
+	if (!symbols)
+		error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory for names",
+			  trace_facts(trace)->path);
+	return symbols;
+}
+
 static int analyse(struct trace *trace, const struct options *options, struct report *report,
 		   struct error *ret_error)
 {
-	struct symbols_options symbol_options = { .has_lines = options->has_lines };
-	struct symbols *symbols = symbols_new(trace, &symbol_options);
+	struct symbols *symbols = open_symbols(trace, options, ret_error);
 	struct progress bar;
 	struct analysis_progress progress = { show_progress, &bar };
 	int status;
 
+	if (!symbols)
+		return EXIT_UNUSABLE;
 	progress_init(&bar, stderr, "reading");
 	status = analysis_run(trace, symbols, options->phase, &progress, report, ret_error);
 	progress_end(&bar);
@@ -161,11 +175,12 @@ static int dump_trace(struct trace *trace, const struct options *options)
 {
 	struct dump_options how = { .has_definitions = options->has_definitions,
 				    .is_stacks_left_out = options->is_stacks_left_out };
-	struct symbols_options symbol_options = { .has_lines = options->has_lines };
-	struct symbols *symbols = symbols_new(trace, &symbol_options);
 	struct error error;
-	int status = dump_run(trace, symbols, &how, stdout, &error);
+	struct symbols *symbols = open_symbols(trace, options, &error);
+	int status = EXIT_UNUSABLE;
 
+	if (symbols)
+		status = dump_run(trace, symbols, &how, stdout, &error);
 	symbols_free(symbols);
 	if (status == EXIT_UNUSABLE)
 		return complain(&error);

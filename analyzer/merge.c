@@ -11,8 +11,8 @@
 #include "merge_ahead.h"
 
 /*
- * Blocks that are open at once hold at most this much more than honest blocks ever do. Behind it, order is
- * given up rather than memory: only a file whose times lie gets there.
+ * Blocks that are open at once hold at most this much more than honest blocks ever do. Behind it,
+ * order is given up rather than memory: only a file whose times lie gets there.
  */
 #define MAX_OPEN_BYTES ((size_t)1 << 31)
 
@@ -112,7 +112,9 @@ const struct merge_counts *merge_counts(const struct merge *merge)
 	return &merge->counts;
 }
 
-/* Whether a record that lies in a block of that sequence number comes before the next of another. */
+/*
+ * Whether a record that lies in a block of that sequence number comes before the next of another.
+ */
 static inline bool is_place_before(uint64_t time_ns, bool is_acquire, size_t sequence,
 				   const struct input *other)
 {

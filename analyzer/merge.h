@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks of all streams > batches in global time order. A block is opened when time reaches its begin,
- * so memory is bounded by blocks that overlap. A batch is as long as one block's events stay ahead of
- * every other block: one step of the heap a batch, not an event.
+ * Blocks of all streams > batches in global time order. A block is opened when time reaches its
+ * begin, so memory is bounded by blocks that overlap. A batch is as long as one block's events stay
+ * ahead of every other block: one step of the heap a batch, not an event.
  *
  * One thread; the decoding behind it is merge_ahead.h.
  */
@@ -16,7 +16,7 @@
 /* Where events come from: a block of the file, or records that were read from a ring. */
 struct merge_source {
 	uint64_t begin_ns;
-	size_t sequence;		/* order at equal times: blocks of a stream follow each other */
+	size_t sequence; /* order at equal times: blocks of a stream follow each other */
 	uint32_t stream;
 	const struct block *block;
 	const struct decoded *ready;	/* when block is NULL */
@@ -32,8 +32,8 @@ struct merge_counts {
 struct merge;
 
 /*
- * sources: sorted with merge_sort_sources; sources, index, schema and damage must outlive the merge.
- * damage: gets blocks that cannot be decoded.
+ * sources: sorted with merge_sort_sources; sources, index, schema and damage must outlive the
+ * merge. damage: gets blocks that cannot be decoded.
  * @return NULL when memory is short.
  */
 struct merge *merge_new(const struct merge_source *sources, size_t source_count,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers and taker share one lock; it is held for a few assignments a block. A window bounds how far
- * the workers run ahead, and buffers that were given back are used again, so memory stays the same
- * however long the trace is.
+ * Workers and taker share one lock; it is held for a few assignments a block. A window bounds how
+ * far the workers run ahead, and buffers that were given back are used again, so memory stays the
+ * same however long the trace is.
  */
 #include "merge_ahead.h"
 
@@ -61,8 +61,8 @@ static const char *decode_block(const struct ahead_work *work, const struct bloc
 	fault = block_read(work->index, block, buffer);
 	if (fault)
 		return fault;
-	return decode_events(work->schema, buffer->raw, block->raw_bytes, block->begin_ns, block->time_shift,
-			     work->stack_limit, decoded);
+	return decode_events(work->schema, buffer->raw, block->raw_bytes, block->begin_ns,
+			     block->time_shift, work->stack_limit, decoded);
 }
 
 static bool may_begin(const struct ahead *ahead)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pool file: is it that of this trace, which rings does it have, and copies of them; see
- * pool_reader.h. Offsets and counts in it are checked before they are used: the process may have died
- * at any instruction.
+ * pool_reader.h. Offsets and counts in it are checked before they are used: the process may have
+ * died at any instruction.
  */
 #include "pool_reader.h"
 
@@ -16,7 +16,8 @@
 #include "blocks_window.h"
 #include "pool_reader_parts.h"
 
-static const char *check_header(const struct lt_pool_header *pool, const struct lt_file_header *file)
+static const char *check_header(const struct lt_pool_header *pool,
+				const struct lt_file_header *file)
 {
 	if (memcmp(pool->magic, LT_POOL_MAGIC, sizeof(pool->magic)) != 0)
 		return "the ring file is not one";
@@ -84,8 +85,8 @@ uint64_t pool_duration_ns(const struct pool_clock *clock, uint64_t ticks)
 }
 
 /*
- * Where to begin: behind what the file has, when the ring still holds that; else at the tail, the only
- * other position that is known to begin a record.
+ * Where to begin: behind what the file has, when the ring still holds that; else at the tail, the
+ * only other position that is known to begin a record.
  */
 static uint64_t first_to_copy(const struct lt_ring *ring, uint64_t file_end)
 {
@@ -105,10 +106,12 @@ static bool read_slots(const struct pool *pool, uint64_t offset, uint64_t from, 
 	offset += offsetof(struct lt_ring, slots);
 	while (from < to) {
 		uint64_t index = from % LT_RING_SLOTS;
-		uint64_t count = to - from < LT_RING_SLOTS - index ? to - from : LT_RING_SLOTS - index;
+		uint64_t count =
+			to - from < LT_RING_SLOTS - index ? to - from : LT_RING_SLOTS - index;
 		size_t bytes = (size_t)count * LT_SLOT_BYTES;
 
-		if (window_pread(pool->fd, ret_slots, bytes, offset + index * LT_SLOT_BYTES) != bytes)
+		if (window_pread(pool->fd, ret_slots, bytes, offset + index * LT_SLOT_BYTES) !=
+		    bytes)
 			return false;
 		ret_slots += bytes;
 		from += count;
@@ -117,9 +120,9 @@ static bool read_slots(const struct pool *pool, uint64_t offset, uint64_t from, 
 }
 
 /*
- * The slots are read twice: a record counts when its state word was committed in the first reading, and
- * its bytes come from the second, which began after that. Records that are overwritten meanwhile are in
- * the file, whose index is made later.
+ * The slots are read twice: a record counts when its state word was committed in the first reading,
+ * and its bytes come from the second, which began after that. Records that are overwritten
+ * meanwhile are in the file, whose index is made later.
  */
 static bool copy_slots(const struct pool *pool, uint64_t offset, struct ring_copy *copy)
 {
@@ -151,7 +154,8 @@ static bool copy_ring(const struct pool *pool, uint64_t offset, stream_position_
 	struct lt_ring *head = aligned_alloc(_Alignof(struct lt_ring), sizeof(*head));
 
 	*copy = (struct ring_copy){ .head = head };
-	if (!head || window_pread(pool->fd, head, LT_RING_HEADER_BYTES, offset) != LT_RING_HEADER_BYTES)
+	if (!head ||
+	    window_pread(pool->fd, head, LT_RING_HEADER_BYTES, offset) != LT_RING_HEADER_BYTES)
 		return false;
 	if (head->state != LT_RING_IN_USE || head->stream == 0 ||
 	    head->stream >= TRACE_MAX_ID || head->slot_count != LT_RING_SLOTS)
@@ -170,8 +174,8 @@ static bool is_still_the_same(const struct pool *pool, uint64_t offset, const st
 	       stream == head->stream;
 }
 
-static void copy_extent(struct pool *pool, const struct lt_extent *extent, stream_position_fn position,
-			const void *context)
+static void copy_extent(struct pool *pool, const struct lt_extent *extent,
+			stream_position_fn position, const void *context)
 {
 	for (uint64_t at = 0; extent->bytes - at >= LT_RING_BYTES; at += LT_RING_BYTES) {
 		struct ring_copy copy;
@@ -334,9 +338,10 @@ static void resolve_all(struct pool *pool, const struct schema *schema, struct d
 	pool_intern_start(pool, defs);
 	for (size_t i = 0; i < pool->event_count; i++)
 		for (size_t j = 0; j < pool->events[i].events.count; j++)
-			resolve_record(pool, schema,
-				       (struct lt_record *)(uintptr_t)pool->events[i].events.records[j],
-				       defs);
+			resolve_record(
+				pool, schema,
+				(struct lt_record *)(uintptr_t)pool->events[i].events.records[j],
+				defs);
 }
 
 const struct pool_events *pool_convert(struct pool *pool, const struct schema *schema,

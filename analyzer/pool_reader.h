@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rings of a process that has not closed its trace: what its hooks recorded and its writer had not
- * written yet. Reads the pool file (llmtrace/pool.h) with pread alone, so nothing that happens to the
- * file raises a signal. Writes nothing.
+ * The rings of a process that has not closed its trace: what its hooks recorded and its writer had
+ * not written yet. Reads the pool file (llmtrace/pool.h) with pread alone, so nothing that happens
+ * to the file raises a signal. Writes nothing.
  *
- * Two steps, because a running process moves on: pool_open copies the rings, then the caller indexes
- * the trace file (again), then pool_convert takes what that index does not have. One thread.
+ * Two steps, because a running process moves on: pool_open copies the rings, then the caller
+ * indexes the trace file (again), then pool_convert takes what that index does not have. One
+ * thread.
  */
 #ifndef LLMTRACE_ANALYZER_POOL_READER_H
 #define LLMTRACE_ANALYZER_POOL_READER_H
@@ -16,7 +17,10 @@
 
 struct pool;
 
-/* Where the file's blocks of a stream end: positions below it are in the file. 0 for an unknown stream. */
+/*
+ * Where the file's blocks of a stream end: positions below it are in the file. 0 for an unknown
+ * stream.
+ */
 struct stream_position {
 	uint64_t end_position;
 	uint64_t event_count;

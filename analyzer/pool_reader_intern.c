@@ -129,7 +129,8 @@ static bool is_defined(const struct defs *defs, uint32_t id, enum lt_intern_type
 {
 	uint32_t row;
 
-	return id_map_get(type == LT_INTERN_STACK ? &defs->stacks.ids : &defs->string_ids, id, &row);
+	return id_map_get(type == LT_INTERN_STACK ? &defs->stacks.ids : &defs->string_ids, id,
+			  &row);
 }
 
 static bool define(struct pool *pool, struct defs *defs, uint32_t intern_id, uint32_t id,
@@ -143,7 +144,8 @@ static bool define(struct pool *pool, struct defs *defs, uint32_t intern_id, uin
 	if (!read_entry(pool, intern_id, type, &entry, &offset))
 		return false;
 	data = malloc(entry.length + 1u);
-	if (data && window_pread(pool->fd, data, entry.length, offset + sizeof(entry)) == entry.length)
+	if (data &&
+	    window_pread(pool->fd, data, entry.length, offset + sizeof(entry)) == entry.length)
 		is_done = type == LT_INTERN_STACK ? define_stack(defs, id, &entry, data) :
 						    defs_add_string(defs, id, data, entry.length);
 	free(data);

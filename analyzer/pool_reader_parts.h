@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the parts of the pool reader: pool_reader.c (file and copies of rings), pool_reader_ring.c
- * (records), pool_reader_intern.c (ids of stacks and strings). One thread.
+ * Between the parts of the pool reader: pool_reader.c (file and copies of rings),
+ * pool_reader_ring.c (records), pool_reader_intern.c (ids of stacks and strings). One thread.
  */
 #ifndef LLMTRACE_ANALYZER_POOL_READER_PARTS_H
 #define LLMTRACE_ANALYZER_POOL_READER_PARTS_H
@@ -45,15 +45,18 @@ struct pool {
 	uint32_t next_stack_id, next_string_id;
 };
 
-/* @return a descriptor of the pool file that the header names when it is that of the trace, else -1. */
+/*
+ * @return a descriptor of the pool file that the header names when it is that of the trace, else
+ * -1.
+ */
 int pool_open_file(const struct lt_file_header *header);
 
 uint64_t pool_time_ns(const struct pool_clock *clock, uint64_t ticks);
 uint64_t pool_duration_ns(const struct pool_clock *clock, uint64_t ticks);
 
 /*
- * Copies the records of a ring at or behind position into ret_events, with times in ns and ids as they
- * are in the ring; each id is handed to pool_intern_note. @return false when memory is short.
+ * Copies the records of a ring at or behind position into ret_events, with times in ns and ids as
+ * they are in the ring; each id is handed to pool_intern_note. @return false when memory is short.
  */
 bool pool_ring_convert(struct pool *pool, const struct schema *schema, const struct ring_copy *ring,
 		       struct stream_position position, struct decoded *ret_events);
@@ -64,7 +67,10 @@ void pool_intern_note(struct pool *pool, uint32_t id, enum lt_intern_type type);
 /* Call between the last note and the first resolve. */
 void pool_intern_start(struct pool *pool, const struct defs *defs);
 
-/* @return the file's id of an intern id; defines it when the file does not. 0 when it cannot be read. */
+/*
+ * @return the file's id of an intern id; defines it when the file does not. 0 when it cannot be
+ * read.
+ */
 uint32_t pool_intern_resolve(struct pool *pool, uint32_t id, enum lt_intern_type type,
 			     struct defs *defs);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records of a copied ring: which of them are whole, and their times and durations in ns. A slot whose
- * lap is not that of its position was not reached in this round of the ring; a record of kind 0 was
- * reserved and never finished.
+ * Records of a copied ring: which of them are whole, and their times and durations in ns. A slot
+ * whose lap is not that of its position was not reached in this round of the ring; a record of kind
+ * 0 was reserved and never finished.
  */
 #include <string.h>
 
@@ -86,7 +86,8 @@ static unsigned take_slot(struct ring_out *out, const struct ring_copy *ring, ui
 		out->events->unknown_count++;
 		return slots;
 	}
-	append(out, ring->slots + (position - ring->from) * LT_SLOT_BYTES, kind, LT_STATE_AUX(state));
+	append(out, ring->slots + (position - ring->from) * LT_SLOT_BYTES, kind,
+	       LT_STATE_AUX(state));
 	return slots;
 }
 

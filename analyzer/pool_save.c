@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The order of writing is what makes it safe: the parts, the last one with its flag, fsync, and only
- * then is the pool removed. Readers take no parts without a last one, so a report that dies in
+ * The order of writing is what makes it safe: the parts, the last one with its flag, fsync, and
+ * only then is the pool removed. Readers take no parts without a last one, so a report that dies in
  * between leaves a trace and a pool that are as good as before.
  */
 #include "pool_save.h"
@@ -130,7 +130,9 @@ static bool may_write(int fd, const struct pool *pool, const struct block_index 
 	       (uint64_t)status.st_size == index->file_bytes && !is_copy(pool, index, &status);
 }
 
-/* A cut block is of no use: its events are in the pool. What was begun and not finished goes, too. */
+/*
+ * A cut block is of no use: its events are in the pool. What was begun and not finished goes, too.
+ */
 static bool append(struct saver *saver, const struct pool *pool, const struct block_index *index,
 		   uint64_t pool_bytes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The progress bar of progress.h: one line, redrawn in place with a carriage return. Appears after a
- * second, so that short work stays silent.
+ * The progress bar of progress.h: one line, redrawn in place with a carriage return. Appears after
+ * a second, so that short work stays silent.
  */
 #include "progress.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A progress bar on a terminal for work that takes longer than a second. Silent when the stream is no
- * terminal. One thread.
+ * A progress bar on a terminal for work that takes longer than a second. Silent when the stream is
+ * no terminal. One thread.
  */
 #ifndef LLMTRACE_ANALYZER_PROGRESS_H
 #define LLMTRACE_ANALYZER_PROGRESS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Call stacks as ids of frames. A place in a module is one frame however many stacks it is in, so names
- * are looked up once for each place. One thread writes, then any number may read.
+ * Call stacks as ids of frames. A place in a module is one frame however many stacks it is in, so
+ * names are looked up once for each place. One thread writes, then any number may read.
  */
 #ifndef LLMTRACE_ANALYZER_STACKS_H
 #define LLMTRACE_ANALYZER_STACKS_H
@@ -34,7 +34,10 @@ struct stacks {
 bool stacks_init(struct stacks *stacks);
 void stacks_release(struct stacks *stacks);
 
-/* Opens a stack: frames that are added next belong to it. @return false: id in use, too large, no memory. */
+/*
+ * Opens a stack: frames that are added next belong to it. @return false: id in use, too large, no
+ * memory.
+ */
 bool stacks_begin(struct stacks *stacks, uint64_t id, bool is_truncated);
 
 /* Adds a frame to the stack that was opened last. @return false when memory is short. */

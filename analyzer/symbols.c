@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of frames and stacks, each worked out once; see symbols.h. Files of modules are opened when the
- * first of their frames is asked for.
+ * Names of frames and stacks, each worked out once; see symbols.h. Files of modules are opened when
+ * the first of their frames is asked for.
  */
 #define _GNU_SOURCE 1		/* asprintf */
 #include "symbols.h"
@@ -61,7 +61,7 @@ struct symbols *symbols_new(const struct trace *trace, const struct symbols_opti
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 
 	if (!symbols)
-		abort();
+		return NULL;
 	symbols->trace = trace;
 	if (options)
 		symbols->options = *options;
@@ -70,16 +70,17 @@ struct symbols *symbols_new(const struct trace *trace, const struct symbols_opti
 	symbols->modules = calloc(trace_module_limit(trace) + 1u, sizeof(*symbols->modules));
 	symbols->frames = calloc(trace_frame_limit(trace) + 1u, sizeof(*symbols->frames));
 	symbols->stacks = calloc(trace_stack_limit(trace) + 1u, sizeof(*symbols->stacks));
-	if (!symbols->modules || !symbols->frames || !symbols->stacks)
-		abort();
-	return symbols;
+	if (symbols->modules && symbols->frames && symbols->stacks)
+		return symbols;
+	symbols_free(symbols);
+	return NULL;
 }
 
 void symbols_free(struct symbols *symbols)
 {
 	if (!symbols)
 		return;
-	for (uint32_t i = 0; i < trace_module_limit(symbols->trace); i++)
+	for (uint32_t i = 0; symbols->modules && i < trace_module_limit(symbols->trace); i++)
 		symbol_file_close(symbols->modules[i].file);
 	for (size_t i = 0; i < symbols->owned_count; i++)
 		free(symbols->owned[i].pointer);
@@ -120,7 +121,8 @@ static struct symbol_file *module_file(struct symbols *symbols, uint32_t module)
 	return names->file;
 }
 
-static const char *with_line(struct symbols *symbols, const char *name, const struct debug_function *from)
+static const char *with_line(struct symbols *symbols, const char *name,
+			     const struct debug_function *from)
 {
 	char *text;
 
@@ -162,8 +164,8 @@ static const char *nameless(struct symbols *symbols, struct trace_frame place)
 	int length;
 
 	if (place.module)
-		length = asprintf(&text, "%s+0x%" PRIx64, symbols_module_name(symbols, place.module),
-				  place.offset);
+		length = asprintf(&text, "%s+0x%" PRIx64,
+				  symbols_module_name(symbols, place.module), place.offset);
 	else
 		length = asprintf(&text, "0x%" PRIx64, place.offset);
 	if (length < 0 || !own(symbols, text))
@@ -172,7 +174,8 @@ static const char *nameless(struct symbols *symbols, struct trace_frame place)
 }
 
 /* at: what is looked up; shown: what stands in the name when nothing is found. */
-static struct symbol_frame look_up(struct symbols *symbols, struct trace_frame at, struct trace_frame shown)
+static struct symbol_frame look_up(struct symbols *symbols, struct trace_frame at,
+				   struct trace_frame shown)
 {
 	struct symbol_function functions[DEBUG_MAX_FUNCTIONS], *kept;
 	struct symbol_file *file = module_file(symbols, at.module);

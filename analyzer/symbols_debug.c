@@ -62,7 +62,9 @@ static void sort_ranges(struct range_list *list)
 		qsort(list->ranges, list->count, sizeof(*list->ranges), compare_ranges);
 }
 
-/* Ranges do not overlap: the last one that begins at or before the address is the only candidate. */
+/*
+ * Ranges do not overlap: the last one that begins at or before the address is the only candidate.
+ */
 static const struct die_range *find_range(const struct range_list *list, Dwarf_Addr addr)
 {
 	size_t low = 0, high = list->count;
@@ -89,7 +91,7 @@ static void list_units(struct debug_info *info)
 		if (dwarf_offdie(info->dwarf, offset + header_bytes, &die) &&
 		    grow((void **)&info->units, info->unit_count, &info->unit_capacity,
 			 sizeof(*info->units))) {
-			info->units[info->unit_count] = (struct unit){ .die = dwarf_dieoffset(&die) };
+			info->units[info->unit_count] = (struct unit){.die = dwarf_dieoffset(&die)};
 			add_ranges(&info->unit_ranges, &die, info->unit_count++);
 		}
 		offset = next;
@@ -127,8 +129,9 @@ void debug_info_free(struct debug_info *info)
 
 static bool may_hold_functions(int tag)
 {
-	return tag == DW_TAG_namespace || tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
-	       tag == DW_TAG_union_type || tag == DW_TAG_module || tag == DW_TAG_compile_unit;
+	return tag == DW_TAG_namespace || tag == DW_TAG_structure_type ||
+	       tag == DW_TAG_class_type || tag == DW_TAG_union_type || tag == DW_TAG_module ||
+	       tag == DW_TAG_compile_unit;
 }
 
 static void list_functions(struct range_list *list, Dwarf_Die *parent, int depth)
@@ -254,7 +257,8 @@ static void reverse(struct debug_function *functions, unsigned count)
 	}
 }
 
-unsigned debug_info_functions(struct debug_info *info, uint64_t offset, struct debug_function *ret_functions)
+unsigned debug_info_functions(struct debug_info *info, uint64_t offset,
+			      struct debug_function *ret_functions)
 {
 	const struct die_range *range = find_range(&info->unit_ranges, offset);
 	Dwarf_Die unit_die, function;

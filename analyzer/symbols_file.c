@@ -86,8 +86,8 @@ static bool open_linked(struct symbol_file *file, const char *path, const uint8_
 	return false;
 }
 
-static bool open_by_build_id(struct symbol_file *file, const uint8_t *build_id, size_t build_id_bytes,
-			     const char *debug_dir)
+static bool open_by_build_id(struct symbol_file *file, const uint8_t *build_id,
+			     size_t build_id_bytes, const char *debug_dir)
 {
 	char path[PATH_MAX];
 	int at;
@@ -111,7 +111,8 @@ static int rank_of(const GElf_Sym *symbol, const char *name)
 	return rank * 16 + (int)strspn(name, "_");
 }
 
-static void add_symbol(struct symbol_file *file, Elf *elf, const GElf_Shdr *section, const GElf_Sym *symbol)
+static void add_symbol(struct symbol_file *file, Elf *elf, const GElf_Shdr *section,
+		       const GElf_Sym *symbol)
 {
 	int type = GELF_ST_TYPE(symbol->st_info);
 	const char *name;
@@ -158,7 +159,7 @@ static int compare_symbols(const void *a, const void *b)
 	if (left->start != right->start)
 		return left->start < right->start ? -1 : 1;
 	if (left->rank != right->rank)
-		return left->rank > right->rank ? -1 : 1;	/* looking back meets the best first */
+		return left->rank > right->rank ? -1 : 1; /* looking back meets the best first */
 	return strcmp(right->name, left->name);
 }
 
@@ -188,8 +189,8 @@ static void read_file(struct symbol_file *file)
 		file->info = debug_info_new(file->module.elf);
 }
 
-struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, size_t build_id_bytes,
-				     const char *debug_dir)
+struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
+				     size_t build_id_bytes, const char *debug_dir)
 {
 	struct symbol_file *file;
 
@@ -239,7 +240,8 @@ const char *symbol_file_name(struct symbol_file *file, uint64_t offset)
 	return NULL;
 }
 
-unsigned symbol_file_functions(struct symbol_file *file, uint64_t offset, struct debug_function *ret_functions)
+unsigned symbol_file_functions(struct symbol_file *file, uint64_t offset,
+			       struct debug_function *ret_functions)
 {
 	return file->info ? debug_info_functions(file->info, offset, ret_functions) : 0;
 }

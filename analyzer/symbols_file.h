@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the file of a module, and its separate debug file, say of addresses: symbols and debug
- * information. Addresses are in the file's own numbering. Only files whose build id is the wanted one
- * are opened. One thread; reads files, never the network.
+ * information. Addresses are in the file's own numbering. Only files whose build id is the wanted
+ * one are opened. One thread; reads files, never the network.
  */
 #ifndef LLMTRACE_ANALYZER_SYMBOLS_FILE_H
 #define LLMTRACE_ANALYZER_SYMBOLS_FILE_H
@@ -24,8 +24,8 @@ struct debug_function {
 #define DEBUG_MAX_FUNCTIONS 64
 
 /* @return NULL when neither the file nor a debug file with that build id is there. */
-struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, size_t build_id_bytes,
-				     const char *debug_dir);
+struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
+				     size_t build_id_bytes, const char *debug_dir);
 void symbol_file_close(struct symbol_file *file);
 
 /* @return the name (mangled) of the symbol whose range holds the offset, NULL when none does. */
@@ -35,6 +35,7 @@ const char *symbol_file_name(struct symbol_file *file, uint64_t offset);
  * Functions at an offset by debug information, innermost inlined one first.
  * @return how many of DEBUG_MAX_FUNCTIONS were filled in, 0 when there is none.
  */
-unsigned symbol_file_functions(struct symbol_file *file, uint64_t offset, struct debug_function *ret_functions);
+unsigned symbol_file_functions(struct symbol_file *file, uint64_t offset,
+			       struct debug_function *ret_functions);
 
 #endif

@@ -48,7 +48,8 @@ size_t trace_meta_bytes(const struct trace *trace, const char *key)
 	return 0;
 }
 
-bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key, const char **ret_value)
+bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key,
+		   const char **ret_value)
 {
 	if (index >= trace->defs.meta_count)
 		return false;
@@ -71,8 +72,9 @@ static unsigned worker_count(const struct trace *trace)
 
 static bool start_merge(struct trace *trace)
 {
-	trace->merge = merge_new(trace->sources, trace->source_count, &trace->index, &trace->schema,
-				 trace_stack_limit(trace), worker_count(trace), &trace->index.damage);
+	trace->merge =
+		merge_new(trace->sources, trace->source_count, &trace->index, &trace->schema,
+			  trace_stack_limit(trace), worker_count(trace), &trace->index.damage);
 	return trace->merge != NULL;
 }
 
@@ -161,7 +163,8 @@ struct trace_frame trace_frame(const struct trace *trace, uint32_t id)
 	return trace->defs.stacks.frames[id];
 }
 
-struct trace_frame trace_frame_of_address(const struct trace *trace, uint64_t addr, uint64_t time_ns)
+struct trace_frame trace_frame_of_address(const struct trace *trace, uint64_t addr,
+					  uint64_t time_ns)
 {
 	const struct trace_module *module = defs_module_at(&trace->defs, addr, time_ns);
 

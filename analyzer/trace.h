@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface of the reader: a trace file (and, for a killed or running process, its rings) as facts,
- * definitions and events in time order. Nothing outside the reader sees blocks, columns or slots.
+ * The interface of the reader: a trace file (and, for a killed or running process, its rings) as
+ * facts, definitions and events in time order. Nothing outside the reader sees blocks, columns or
+ * slots.
  *
- * A trace is used by one thread; the workers that decode blocks ahead are hidden behind it. Pointers
- * that are handed out belong to the trace and live until trace_close, but for batches (see there).
- * Nothing in a file is trusted: ids in records are below the limits that are documented here, so that
- * dense arrays may be indexed with them.
+ * A trace is used by one thread; the workers that decode blocks ahead are hidden behind it.
+ * Pointers that are handed out belong to the trace and live until trace_close, but for batches (see
+ * there). Nothing in a file is trusted: ids in records are below the limits that are documented
+ * here, so that dense arrays may be indexed with them.
  */
 #ifndef LLMTRACE_ANALYZER_TRACE_H
 #define LLMTRACE_ANALYZER_TRACE_H
@@ -23,21 +24,21 @@ struct trace;
 struct trace_options {
 	unsigned worker_count;		/* threads that decode ahead; 0: one per CPU, at most 8 */
 	bool is_rings_ignored;		/* read the file alone */
-	bool remove_pool;		/* remove the ring file of a killed process after reading it */
+	bool remove_pool; /* keep the rings of a killed process in the trace, remove their file */
 };
 
 enum trace_state {
-	TRACE_COMPLETE,			/* closed in order */
-	TRACE_RUNNING,			/* not closed, and the process is alive on this machine */
-	TRACE_KILLED,			/* not closed, and the process is gone (or ran on another machine) */
+	TRACE_COMPLETE, /* closed in order */
+	TRACE_RUNNING,	/* not closed, and the process is alive on this machine */
+	TRACE_KILLED,	/* not closed, and the process is gone (or ran on another machine) */
 };
 
 /* How the rings of a process that did not close its trace were found. */
 enum trace_rings {
-	TRACE_RINGS_NOT_NEEDED,		/* the file has everything */
+	TRACE_RINGS_NOT_NEEDED, /* the file has everything */
 	TRACE_RINGS_READ,
-	TRACE_RINGS_MISSING,		/* the ring file is gone, not ours, or rings_text says what else */
-	TRACE_RINGS_IN_MEMORY,		/* they lay in the memory of the process: what they held is lost */
+	TRACE_RINGS_MISSING,   /* the ring file is gone, not ours, or rings_text says what else */
+	TRACE_RINGS_IN_MEMORY, /* they lay in the memory of the process: what they held is lost */
 };
 
 /* A stretch of the file that could not be read, or a gap in the positions of a stream. */
@@ -45,14 +46,14 @@ struct trace_damage {
 	uint64_t offset;		/* in the file */
 	uint64_t byte_count;		/* 0 for a gap */
 	uint64_t event_count;		/* events that are missing, 0 when that is not known */
-	bool is_estimated;		/* event_count comes from slots of the stream that are missing */
+	bool is_estimated; /* event_count comes from slots of the stream that are missing */
 	uint32_t stream;		/* 0 when not known */
 	const char *reason;
 };
 
 /*
- * Facts of the whole trace. Valid from trace_open on; damage may grow while events are read, since a
- * block whose checksum is right can still hold nonsense.
+ * Facts of the whole trace. Valid from trace_open on; damage may grow while events are read, since
+ * a block whose checksum is right can still hold nonsense.
  */
 struct trace_facts {
 	const char *path;
@@ -62,25 +63,26 @@ struct trace_facts {
 	uint32_t pid, parent_pid;
 	uint64_t start_ns;		/* CLOCK_MONOTONIC; times of events are on the same clock */
 	uint64_t start_unix_ns;
-	uint64_t end_ns;		/* latest time known; of the last event when the trace was not closed */
+	uint64_t end_ns; /* latest time known; of the last event when the trace was not closed */
 	uint32_t groups;		/* enum lt_group: what was recorded */
 
 	enum trace_state state;
 	enum trace_rings rings;
 	const char *rings_text;		/* why they are missing, "" otherwise */
 	bool is_cut;			/* the last block of the file is not all there */
-	bool is_damaged;		/* damage_count > 0; a cut end of a running process is no damage */
+	bool is_damaged; /* damage_count > 0; a cut end of a running process is no damage */
 	uint64_t cut_offset;		/* where the cut block begins */
 
 	uint64_t event_count;		/* events that the file and the rings hold */
 	uint64_t ring_event_count;	/* of these: read from the rings */
 	/*
-	 * Lost to full rings. Of a closed trace: what its end says. Else the sum of the stream_stats
-	 * events (the rings' counters are delivered as such too), complete after the last batch.
+	 * Lost to full rings. Of a closed trace: what its end says. Else the sum of the
+	 * stream_stats events (the rings' counters are delivered as such too), complete after the
+	 * last batch.
 	 */
 	uint64_t lost_event_count;
 	uint64_t block_count;
-	uint64_t unknown_event_count;	/* of kinds that this build does not know; grows while reading */
+	uint64_t unknown_event_count; /* of kinds that are not known here; grows while reading */
 
 	const struct trace_damage *damage;
 	size_t damage_count;
@@ -107,7 +109,10 @@ struct trace_module {
 	const char *path;
 };
 
-/* A place in a module, in the file's own numbering; module 0: an absolute address outside every module. */
+/*
+ * A place in a module, in the file's own numbering; module 0: an absolute address outside every
+ * module.
+ */
 struct trace_frame {
 	uint32_t module;
 	uint64_t offset;
@@ -130,8 +135,8 @@ struct trace_symbol {
 /*
  * Opens a trace: checks all blocks, reads all definitions and the rings, starts no thread yet.
  * options: NULL for the defaults. Damage is no error as long as the head of the file can be read.
- * @return 0, or ret_error->exit_code with ret_error filled: no such file, empty, not a trace, a newer
- * major version, not enough memory.
+ * @return 0, or ret_error->exit_code with ret_error filled: no such file, empty, not a trace, a
+ * newer major version, not enough memory.
  */
 int trace_open(const char *path, const struct trace_options *options, struct trace **ret_trace,
 	       struct error *ret_error);
@@ -147,14 +152,16 @@ const char *trace_meta(const struct trace *trace, const char *key);
 size_t trace_meta_bytes(const struct trace *trace, const char *key);
 
 /* Facts in the order of the file, for a dump of them. @return false behind the last one. */
-bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key, const char **ret_value);
+bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key,
+		   const char **ret_value);
 
 /*
  * Events that follow each other in time and come from one stream. records and what it points to are
- * valid until the next call for this trace. Each record is the struct of its kind (struct lt_ev_alloc
- * for LT_KIND_alloc ...), with times and durations in ns, head.stack and all stack fields below
- * trace_stack_limit(), strings as ids for trace_string(), and kinds that this build knows.
- * Records of one stream keep their order at equal times; between streams a release (free, unmap, close,
+ * valid until the next call for this trace. Each record is the struct of its kind (struct
+ * lt_ev_alloc for LT_KIND_alloc ...), with times and durations in ns, head.stack and all stack
+ * fields below trace_stack_limit(), strings as ids for trace_string(), and kinds that this build
+ * knows. Records of one stream keep their order at equal times; between streams a release (free,
+ * unmap, close,
  * *_begin) comes before an acquire of the same ns.
  */
 struct trace_batch {
@@ -173,7 +180,10 @@ void trace_rewind(struct trace *trace);
 /* How far reading has come, for a progress bar: bytes of the file in blocks delivered so far. */
 uint64_t trace_progress_bytes(const struct trace *trace);
 
-/* One more than the largest stream id, module id, stack id, string id and frame id. At most 2^24 + 1. */
+/*
+ * One more than the largest stream id, module id, stack id, string id and frame id. At
+ * most 2^24 + 1.
+ */
 uint32_t trace_stream_limit(const struct trace *trace);
 uint32_t trace_module_limit(const struct trace *trace);
 uint32_t trace_stack_limit(const struct trace *trace);
@@ -196,9 +206,13 @@ struct trace_frame trace_frame(const struct trace *trace, uint32_t id);
  * Frame of an address at a time, for addresses that stand in events (start_routine).
  * @return the place in the module that was loaded there then; module 0 when there was none.
  */
-struct trace_frame trace_frame_of_address(const struct trace *trace, uint64_t addr, uint64_t time_ns);
+struct trace_frame trace_frame_of_address(const struct trace *trace, uint64_t addr,
+					  uint64_t time_ns);
 
-/* @return the string of an id, terminated (and it may hold further zeros); NULL for 0 and undefined ids. */
+/*
+ * @return the string of an id, terminated (and it may hold further zeros); NULL for 0 and undefined
+ * ids.
+ */
 const char *trace_string(const struct trace *trace, uint32_t id);
 size_t trace_string_bytes(const struct trace *trace, uint32_t id);
 

@@ -33,8 +33,8 @@ struct trace {
 };
 
 /*
- * Fills positions from the blocks of the index: drops blocks that repeat what their stream had already,
- * notes gaps as damage. @return false when memory is short.
+ * Fills positions from the blocks of the index: drops blocks that repeat what their stream had
+ * already, notes gaps as damage. @return false when memory is short.
  */
 bool trace_streams_init(struct trace *trace);
 void trace_streams_release(struct trace *trace);
@@ -43,8 +43,8 @@ void trace_streams_release(struct trace *trace);
 struct stream_position trace_stream_position(const void *context, uint32_t stream);
 
 /*
- * Finds out how the trace ended and copies the rings that belong to it; keeps them in the trace when
- * options.remove_pool asks for it. @return 0 or an exit code.
+ * Finds out how the trace ended and copies the rings that belong to it; keeps them in the trace
+ * when options.remove_pool asks for it. @return 0 or an exit code.
  */
 int trace_find_state(struct trace *trace, struct error *ret_error);
 

@@ -58,7 +58,10 @@ static void read_definitions(struct trace *trace, struct block_buffer *buffer)
 	}
 }
 
-/* A cut end is part of being killed when the rings have what was cut off; else something is missing. */
+/*
+ * A cut end is part of being killed when the rings have what was cut off; else something is
+ * missing.
+ */
 static void judge_cut(struct trace *trace)
 {
 	struct trace_damage damage = {
@@ -110,8 +113,8 @@ static void add_ring_source(struct trace *trace, const struct pool_events *ring,
 	trace->facts.ring_event_count += ring->events.count;
 	if (!ring->events.count)
 		return;
-	*source = (struct merge_source){ ring->events.records[0]->time, sequence, ring->stream, NULL,
-					 &ring->events };
+	*source = (struct merge_source){ring->events.records[0]->time, sequence, ring->stream, NULL,
+					&ring->events};
 	trace->source_count++;
 	trace->facts.lost_event_count += ring->events.lost_event_count;
 	if (ring->events.records[ring->events.count - 1]->time > trace->facts.end_ns)

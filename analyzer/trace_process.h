@@ -8,8 +8,8 @@
 
 enum trace_process {
 	TRACE_PROCESS_ALIVE,
-	TRACE_PROCESS_GONE,		/* ran in this boot of this machine, and is not there any more */
-	TRACE_PROCESS_ELSEWHERE,	/* another machine or an earlier boot: nothing is known of it */
+	TRACE_PROCESS_GONE,	 /* ran in this boot of this machine, and is not there any more */
+	TRACE_PROCESS_ELSEWHERE, /* another machine or an earlier boot: nothing is known of it */
 };
 
 /* Looks for a process with this pid, start time and boot id. */

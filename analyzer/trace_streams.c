@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Positions of streams: a stream's blocks follow each other without a gap unless something was lost, so
- * positions prove what is missing and what is there twice. Works on headers alone.
+ * Positions of streams: a stream's blocks follow each other without a gap unless something was
+ * lost, so positions prove what is missing and what is there twice. Works on headers alone.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -160,7 +160,8 @@ void pool_builder_finish(struct pool_builder *builder, const char *path)
 	FILE *file = fopen(path, "we");
 	size_t bytes = HEADER_BYTES + LT_RING_BYTES + LT_ARENA_BYTES;
 
-	need(file && fwrite(builder->header, 1, bytes, file) == bytes, "the file cannot be written");
+	need(file && fwrite(builder->header, 1, bytes, file) == bytes,
+	     "the file cannot be written");
 	need(fflush(file) == 0 && ftruncate(fileno(file), (off_t)builder->file_bytes) == 0 &&
 	     fclose(file) == 0, "the file cannot be written");
 	free(builder->header);

@@ -33,7 +33,9 @@ void pool_builder_zeros(struct pool_builder *builder, uint64_t bytes);
  */
 uint64_t pool_ring_add(struct lt_ring *ring, unsigned kind, unsigned aux, const void *record);
 
-/* Reserves slots as a thread does that was killed before the commit; is_begun: it had set the size. */
+/*
+ * Reserves slots as a thread does that was killed before the commit; is_begun: it had set the size.
+ */
 uint64_t pool_ring_hole(struct lt_ring *ring, unsigned slots, bool is_begun);
 
 /* Shorthand. */

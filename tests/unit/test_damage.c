@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hostile and broken traces: cut at every byte, every byte flipped, junk in between, wrong and future
- * formats. The reader may refuse or report; it must not crash, and what is whole must be delivered.
- * Worth most when built with -fsanitize=address,undefined.
+ * Hostile and broken traces: cut at every byte, every byte flipped, junk in between, wrong and
+ * future formats. The reader may refuse or report; it must not crash, and what is whole must be
+ * delivered. Worth most when built with -fsanitize=address,undefined.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -293,7 +293,10 @@ static void test_lying_payloads(void **state)
 	for (int round = 0; round < 2000; round++) {
 		struct trace_builder *builder = builder_new(path);
 		struct lt_block_header block = {
-			.type = (uint16_t)(1 + round % 4), .stream = 2, .event_count = 5, .begin_ns = 1,
+			.type = (uint16_t)(1 + round % 4),
+			.stream = 2,
+			.event_count = 5,
+			.begin_ns = 1,
 			.flags = (uint16_t)(round % 4),
 		};
 		const uint8_t head[] = { 3, 3, 0, 0, 0, 1, 3, 0, 1, 2, 1, 3 };

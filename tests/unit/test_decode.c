@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every kind of the event table with odd values in every field, through a file and back; and files of
- * another version: fields in another order, unknown kinds and fields, missing fields.
+ * Every kind of the event table with odd values in every field, through a file and back; and files
+ * of another version: fields in another order, unknown kinds and fields, missing fields.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,8 +27,10 @@ static size_t record_bytes(const struct lt_event_info *info)
 	size_t bytes = sizeof(struct lt_record);
 
 	for (unsigned i = 0; i < info->field_count; i++)
-		bytes += (info->fields[i].type == LT_TYPE_u64 || info->fields[i].type == LT_TYPE_i64 ?
-			  8u : 4u) * info->fields[i].count;
+		bytes += (info->fields[i].type == LT_TYPE_u64 || info->fields[i].type == LT_TYPE_i64
+				  ? 8u
+				  : 4u) *
+			 info->fields[i].count;
 	return bytes;
 }
 
@@ -104,8 +106,9 @@ static void test_every_kind(void **state)
 			while (!lt_event_infos[number % lt_event_info_count].slots)
 				number++;
 			make_record(&lt_event_infos[number % lt_event_info_count], number, record);
-			assert_memory_equal(batch.records[i], record,
-					    record_bytes(&lt_event_infos[number % lt_event_info_count]));
+			assert_memory_equal(
+				batch.records[i], record,
+				record_bytes(&lt_event_infos[number % lt_event_info_count]));
 		}
 	assert_in_range(number, lt_event_info_count * (ROUNDS - 1), lt_event_info_count * ROUNDS);
 	assert_false(trace_facts(trace)->is_damaged);
@@ -126,7 +129,9 @@ static void put_field(struct lt_wire_out *out, const char *name, unsigned codec)
 	lt_put_varint(out, 1);
 }
 
-/* A table whose alloc has size_bytes first, a field that nobody knows, and no addr; and a new kind. */
+/*
+ * A table whose alloc has size_bytes first, a field that nobody knows, and no addr; and a new kind.
+ */
 static size_t make_foreign_table(uint8_t *bytes, size_t capacity)
 {
 	struct lt_wire_out out = { bytes, bytes + capacity, false };
@@ -155,10 +160,12 @@ static size_t make_foreign_table(uint8_t *bytes, size_t capacity)
 
 static void test_another_version(void **state)
 {
-	/* two events, alloc and the unknown kind; columns: kinds, times, alloc 0, 1 and aux, 120 0 */
+	/*
+	 * two events, alloc and the unknown kind; columns: kinds, times, alloc 0, 1 and aux, 120 0
+	 */
 	static const uint8_t payload[] = {
-		2, 6, 0, 0, 0, 1, 2, 0, 1, 2, 1, 2, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 255, 1, 0, 1, 1,
-		120, 0, 0, 1, 1,
+		2, 6, 0, 0, 0, 1, 2, 0, 1, 2, 1, 2, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1,
+		1, 255, 1, 0, 1, 1, 120, 0, 0, 1, 1,
 		LT_KIND_alloc, 120, 0, 2, 77, 9, 200, 5,
 	};
 	struct trace_builder *builder = builder_new(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The order of events: against a plain sort of what was written, with many streams, late records, equal
- * times, and blocks that come twice.
+ * The order of events: against a plain sort of what was written, with many streams, late records,
+ * equal times, and blocks that come twice.
  */
 #include <setjmp.h>
 #include <stdarg.h>

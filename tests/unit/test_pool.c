@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rings of a killed process: which records of a pool count, what their times and ids become, and
- * that a report keeps them in the trace for the next one.
+ * The rings of a killed process: which records of a pool count, what their times and ids become,
+ * and that a report keeps them in the trace for the next one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,9 @@ static void name_dead_process(struct lt_file_header *header)
 	header->process_start_ticks = 1;
 }
 
-/* Begins a trace and the pool that belongs to it. file_events: records of the stream in the file. */
+/*
+ * Begins a trace and the pool that belongs to it. file_events: records of the stream in the file.
+ */
 static void start(unsigned file_events)
 {
 	struct trace_builder *builder = builder_new(trace_path);

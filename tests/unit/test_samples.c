@@ -77,7 +77,9 @@ static void test_long_phase(void **state)
 	check_unknown(100 * MS, 285 * MS);
 }
 
-/* Shorter than the samples are apart: both ends have the same sample, or one that is too far away. */
+/*
+ * Shorter than the samples are apart: both ends have the same sample, or one that is too far away.
+ */
 static void test_tiny_phase(void **state)
 {
 	(void)state;

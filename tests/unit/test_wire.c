@@ -64,8 +64,11 @@ static void test_varint_bytes(void **state)
 		const char *bytes;
 		size_t length;
 	} cases[] = {
-		{ 2, "\x02", 1 }, { 127, "\x7f", 1 }, { 128, "\x80\x01", 2 }, { 12857, "\xb9\x64", 2 },
-		{ UINT64_MAX, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10 },
+		{2, "\x02", 1},
+		{127, "\x7f", 1},
+		{128, "\x80\x01", 2},
+		{12857, "\xb9\x64", 2},
+		{UINT64_MAX, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10},
 	};
 
 	(void)state;

@@ -217,8 +217,9 @@ void builder_stream(struct trace_builder *builder, uint32_t id, uint32_t tid, ui
 	builder_definition(builder, LT_KIND_stream, row->data, row->length);
 }
 
-void builder_module(struct trace_builder *builder, uint32_t id, uint64_t start_addr, uint64_t end_addr,
-		    const void *build_id, size_t build_id_bytes, const char *path)
+void builder_module(struct trace_builder *builder, uint32_t id, uint64_t start_addr,
+		    uint64_t end_addr, const void *build_id, size_t build_id_bytes,
+		    const char *path)
 {
 	struct bytes *row = begin_row(builder);
 
@@ -245,7 +246,8 @@ void builder_symbol(struct trace_builder *builder, uint32_t module, uint64_t sta
 	builder_definition(builder, LT_KIND_symbol, row->data, row->length);
 }
 
-void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *pairs, size_t frame_count)
+void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *pairs,
+		   size_t frame_count)
 {
 	struct bytes *row = begin_row(builder), frames = { 0 };
 
@@ -276,8 +278,10 @@ size_t builder_record_bytes(const struct lt_event_info *info)
 	size_t bytes = sizeof(struct lt_record);
 
 	for (unsigned i = 0; i < info->field_count; i++)
-		bytes += (info->fields[i].type == LT_TYPE_u64 || info->fields[i].type == LT_TYPE_i64 ?
-			  8u : 4u) * info->fields[i].count;
+		bytes += (info->fields[i].type == LT_TYPE_u64 || info->fields[i].type == LT_TYPE_i64
+				  ? 8u
+				  : 4u) *
+			 info->fields[i].count;
 	return bytes;
 }
 
@@ -303,7 +307,8 @@ static const struct lt_record *next_record(const struct trace_builder *builder, 
 	return record;
 }
 
-static int64_t element(const struct lt_record *record, const struct lt_field_info *field, unsigned index)
+static int64_t element(const struct lt_record *record, const struct lt_field_info *field,
+		       unsigned index)
 {
 	const uint8_t *at = (const uint8_t *)record + field->offset;
 
@@ -331,7 +336,8 @@ static void put_element(struct bytes *column, const struct lt_field_info *field,
 }
 
 /* Fills the columns of one kind: fields, then stack, then aux. */
-static void fill_columns(struct trace_builder *builder, const struct lt_event_info *info, bool *ret_is_zero)
+static void fill_columns(struct trace_builder *builder, const struct lt_event_info *info,
+			 bool *ret_is_zero)
 {
 	uint64_t previous[256] = { 0 };
 	const struct lt_record *record;
@@ -371,7 +377,8 @@ static unsigned put_kind(struct trace_builder *builder, const struct lt_event_in
 			continue;
 		put_varint(directory, info->kind);
 		put_varint(directory, i);
-		put_varint(directory, i < info->field_count ? info->fields[i].codec : LT_CODEC_plain);
+		put_varint(directory,
+			   i < info->field_count ? info->fields[i].codec : LT_CODEC_plain);
 		put_varint(directory, i < info->field_count ? info->fields[i].count : 1);
 		put_varint(directory, builder->columns[i].length);
 		put(data, builder->columns[i].data, builder->columns[i].length);

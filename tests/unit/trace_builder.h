@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small writer of traces for tests of the reader: follows llmtrace/format.h by the event table and
- * shares no code with the shim, so each checks the other. Aborts when the file cannot be written.
+ * A small writer of traces for tests of the reader: follows llmtrace/format.h by the event table
+ * and shares no code with the shim, so each checks the other. Aborts when the file cannot be
+ * written.
  *
  * One thread. Times are in ns, ids are those of the file.
  */
@@ -17,7 +18,9 @@
 
 struct trace_builder;
 
-/* Creates path and fills in a plausible header; builder_header may be changed before builder_start. */
+/*
+ * Creates path and fills in a plausible header; builder_header may be changed before builder_start.
+ */
 struct trace_builder *builder_new(const char *path);
 struct lt_file_header *builder_header(struct trace_builder *builder);
 
@@ -31,14 +34,17 @@ void builder_start_with_table(struct trace_builder *builder, const void *table, 
 void builder_meta(struct trace_builder *builder, const char *key, const char *value);
 void builder_string(struct trace_builder *builder, uint32_t id, const char *text);
 void builder_stream(struct trace_builder *builder, uint32_t id, uint32_t tid, uint64_t start_ns);
-void builder_module(struct trace_builder *builder, uint32_t id, uint64_t start_addr, uint64_t end_addr,
-		    const void *build_id, size_t build_id_bytes, const char *path);
+void builder_module(struct trace_builder *builder, uint32_t id, uint64_t start_addr,
+		    uint64_t end_addr, const void *build_id, size_t build_id_bytes,
+		    const char *path);
 void builder_symbol(struct trace_builder *builder, uint32_t module, uint64_t start_offset,
 		    uint64_t size_bytes, const char *name);
 /* pairs: module and offset of each frame, leaf first. */
-void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *pairs, size_t frame_count);
+void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *pairs,
+		   size_t frame_count);
 /* A row as it stands in the file. */
-void builder_definition(struct trace_builder *builder, unsigned kind, const void *row, size_t bytes);
+void builder_definition(struct trace_builder *builder, unsigned kind, const void *row,
+			size_t bytes);
 void builder_flush_definitions(struct trace_builder *builder);
 
 /* Adds an event: the struct of its kind, of which head.time, head.stack and the fields are used. */
