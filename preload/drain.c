@@ -161,6 +161,7 @@ static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool
 	if (end == ring->tail && !encode_count())
 		return false;
 	write_events(ring, end);
+	ring->event_count += encode_count();
 	__atomic_store_n(&ring->tail, end, __ATOMIC_RELEASE);
 	if (was_full)
 		announce_progress();
@@ -188,7 +189,7 @@ static void emit_stream_stats(const struct lt_ring *ring)
 	uint64_t first_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->first_lost) : 0;
 	uint64_t last_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->last_lost) : 0;
 
-	WRITER_EMIT(own_ring, stream_stats, 0, event->event_count = 0;
+	WRITER_EMIT(own_ring, stream_stats, 0, event->event_count = ring->event_count;
 		    event->lost_count = ring->lost_count; event->first_lost_ns = first_ns;
 		    event->last_lost_ns = last_ns; event->wait_count = ring->wait_count;
 		    event->wait_ns = clock_map_span_ns(&clock_map, ring->wait_ticks);

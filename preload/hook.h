@@ -116,6 +116,9 @@ static inline bool hook_enter(struct hook_scope *scope, unsigned group, const vo
 
 	if (!hook_is_on(group))
 		return false;
+	/* libunwind maps memory, and unmaps it when a thread ends: not the target's doing */
+	if (group != LT_GROUP_heap && LT_UNLIKELY(stack_is_walker(caller)))
+		return false;
 	scope->saved_errno = *__errno_location();
 	scope->caller = caller;
 	scope->cookie = HOOK_COOKIE ^ (uintptr_t)scope;

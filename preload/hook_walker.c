@@ -26,7 +26,7 @@ LT_EXPORT int pipe2(int ret_fds[2], int flags)
 {
 	int result = real_pipe2(ret_fds, flags);
 
-	if (result == 0 && LT_UNLIKELY(stack_is_own_code(HOOK_CALLER())))
+	if (result == 0 && LT_UNLIKELY(stack_is_walker(HOOK_CALLER())))
 		if (move_away(&ret_fds[0]))
 			move_away(&ret_fds[1]);
 	return result;

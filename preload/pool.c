@@ -12,16 +12,23 @@
 #include "clock.h"
 #include "identity.h"
 #include "own_fds.h"
+#include "ring.h"
 #include "sys.h"
 #include "text.h"
 
 #define RINGS_PER_EXTENT 8u
 #define FREE_RINGS_MIN 4u
+/*
+ * With so many rings the writer is asked to give those of ended threads back at once, a batch each
+ * time; with fewer it is cheaper to make some more than to wake it.
+ */
+#define MANY_RINGS 64u
 #define SHM_ROOM_BYTES (64u << 20)
 #define POOL_MEMORY_BYTES ((sizeof(struct lt_pool_header) + 4095u) & ~4095u)
 
 struct lt_pool_header *pool_header;
 uint64_t pool_refused_count;
+bool pool_is_short;
 
 static char path[LT_POOL_PATH_BYTES];
 static int handle = -1;
@@ -30,6 +37,7 @@ static uint32_t grow_lock;
 static uint32_t next_stream = 2; /* 1 is the writer's own */
 static struct lt_ring *ring_extents[LT_EXTENT_MAX];
 static uint32_t ring_extent_count;
+static uint32_t free_count;
 
 const char *pool_path(void)
 {
@@ -170,6 +178,7 @@ static bool add_rings(void)
 			break;
 	}
 	__atomic_add_fetch(&ring_extent_count, 1, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&free_count, RINGS_PER_EXTENT, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -204,6 +213,11 @@ static struct lt_ring *take_free(int tid)
 				 __atomic_fetch_add(&next_stream, 1, __ATOMIC_RELAXED),
 				 __ATOMIC_RELAXED);
 		__atomic_store_n(&ring->state, LT_RING_IN_USE, __ATOMIC_RELEASE);
+		if (__atomic_sub_fetch(&free_count, 1, __ATOMIC_RELAXED) < FREE_RINGS_MIN &&
+		    count >= MANY_RINGS) {
+			__atomic_store_n(&pool_is_short, true, __ATOMIC_RELEASE);
+			ring_wake_writer();
+		}
 		return ring;
 	}
 	return NULL;
@@ -228,18 +242,14 @@ void pool_give_ring(struct lt_ring *ring)
 	memset(ring->runs, 0, sizeof(ring->runs));
 	ring->lost_count = ring->first_lost = ring->last_lost = 0;
 	ring->wait_count = ring->wait_ticks = 0;
-	ring->passed_count = ring->lost_stack_count = 0;
+	ring->passed_count = ring->lost_stack_count = ring->event_count = 0;
 	__atomic_store_n(&ring->state, LT_RING_FREE, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&free_count, 1, __ATOMIC_RELAXED);
 }
 
 void pool_make_room(void)
 {
-	uint32_t count = pool_ring_count(), free_count = 0;
-
-	for (uint32_t i = 0; i < count && free_count < FREE_RINGS_MIN; i++)
-		free_count +=
-			__atomic_load_n(&pool_ring(i)->state, __ATOMIC_RELAXED) == LT_RING_FREE;
-	if (free_count < FREE_RINGS_MIN)
+	if (__atomic_load_n(&free_count, __ATOMIC_RELAXED) < FREE_RINGS_MIN)
 		add_rings();
 }
 

@@ -40,6 +40,12 @@ struct lt_ring *pool_take_ring(int tid);
 uint32_t pool_ring_count(void);
 struct lt_ring *pool_ring(uint32_t index);
 
+/*
+ * Set by a thread that took one of the last free rings; the writer, woken by it, gives the rings of
+ * ended threads back at once. Engines make a thread for every token.
+ */
+extern bool pool_is_short;
+
 /* For the writer: gives a drained ring back; makes more when few are free. */
 void pool_give_ring(struct lt_ring *ring);
 void pool_make_room(void);

@@ -22,11 +22,7 @@
 #define OWN_FRAMES_MAX 8u
 
 uint32_t stack_generation;
-
-struct code_range {
-	uintptr_t start;
-	uintptr_t end;
-};
+struct code_range stack_walker_code;
 
 typedef int backtrace_fn(void **addrs, int count);
 
@@ -37,7 +33,7 @@ static unsigned depth_max = 1;
 
 static const char *method;
 static bool is_pending; /* the walker is still to be opened */
-static struct code_range own_code, loader_code;
+static struct code_range loader_code;
 
 struct range_search {
 	uintptr_t wanted;
@@ -104,7 +100,7 @@ static const char *open_walker(void)
 		(void (*)(void *, uintptr_t, uintptr_t))real_dlsym(library, "_Ux86_64_flush_cache");
 	if (!found)
 		return "caller only: libunwind.so.8 has no unw_backtrace";
-	own_code = range_of((uintptr_t)found); /* known before its first call, which makes a pipe */
+	stack_walker_code = range_of((uintptr_t)found); /* known before its first call, which makes a pipe */
 	if (set_policy && local_space)
 		set_policy(*local_space, 2); /* UNW_CACHE_PER_THREAD: no lock between threads */
 	__atomic_store_n(&walk, found, __ATOMIC_RELEASE);
@@ -146,7 +142,7 @@ const char *stack_method(void)
 bool stack_is_own_code(const void *addr)
 {
 	/* the loader allocates for the walker: its thread-local memory */
-	return is_inside(&own_code, addr) || is_inside(&loader_code, addr);
+	return stack_is_walker(addr) || is_inside(&loader_code, addr);
 }
 
 void stack_forget_modules(void)

@@ -39,6 +39,20 @@ const char *stack_method(void);
  */
 uint32_t stack_capture(struct lt_ring *ring, const void *caller);
 
+struct code_range {
+	uintptr_t start;
+	uintptr_t end;
+};
+
+/* The code of libunwind. Set before its first call, constant afterwards. */
+extern struct code_range stack_walker_code;
+
+static inline bool stack_is_walker(const void *addr)
+{
+	return (uintptr_t)addr - stack_walker_code.start <
+	       stack_walker_code.end - stack_walker_code.start;
+}
+
 /* Whether an address is in the unwinder's own code: its calls are the shim's. */
 bool stack_is_own_code(const void *addr);
 

@@ -76,6 +76,10 @@ static void sample(uint64_t now_ns)
 {
 	if (__atomic_exchange_n(&is_sample_wanted, false, __ATOMIC_ACQUIRE))
 		proc_sample_process(LT_seen_at_phase);
+	if (__atomic_exchange_n(&pool_is_short, false, __ATOMIC_ACQUIRE)) {
+		drain_retire_gone();
+		pool_make_room();
+	}
 	if (now_ns - sampled_at_ns < SAMPLE_NS)
 		return;
 	sampled_at_ns = now_ns;

@@ -115,6 +115,7 @@ struct lt_ring {
 
 	/* written by the writer alone */
 	_Alignas(64) uint64_t tail; /* everything below is in the trace file */
+	uint64_t event_count;	    /* events in it, of this thread */
 
 	/* written by the thread alone */
 	_Alignas(64) struct lt_open_run runs[LT_OPEN_RUN_COUNT];
