@@ -70,7 +70,7 @@ static uint8_t *load(size_t *ret_length)
 	assert_non_null(bytes);
 	*ret_length = fread(bytes, 1, 65536, file);
 	fclose(file);
-	assert_in_range(*ret_length, 4200, 65535);
+	assert_in_range(*ret_length, sizeof(struct lt_file_header) + 100, 65535);
 	return bytes;
 }
 
