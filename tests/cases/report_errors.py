@@ -3,8 +3,9 @@
 import os
 import struct
 
-HEADER_BYTES, FRAME_HEADER_BYTES = 4176, 8
-MAJOR_AT, CRC_AT = 8, 76
+# struct lt_file_header behind the frame header: what stands there in every version of it.
+FRAME_HEADER_BYTES = 8
+MAJOR_AT, HEADER_BYTES_AT, CRC_AT = 8, 14, 76
 
 
 def crc32c(data):
@@ -54,13 +55,14 @@ def case_not_a_trace(ctx):
 
 def case_newer_major(ctx):
     data = bytearray(make_trace(ctx))
-    header = data[FRAME_HEADER_BYTES:FRAME_HEADER_BYTES + HEADER_BYTES]
+    header_bytes, = struct.unpack_from("<H", data, FRAME_HEADER_BYTES + HEADER_BYTES_AT)
+    header = data[FRAME_HEADER_BYTES:FRAME_HEADER_BYTES + header_bytes]
     crc, = struct.unpack_from("<I", header, CRC_AT)
     struct.pack_into("<I", header, CRC_AT, 0)
     ctx.equal(crc32c(header), crc, "CRC of the header as it was written")
     struct.pack_into("<H", header, MAJOR_AT, 99)
     struct.pack_into("<I", header, CRC_AT, crc32c(header))
-    data[FRAME_HEADER_BYTES:FRAME_HEADER_BYTES + HEADER_BYTES] = header
+    data[FRAME_HEADER_BYTES:FRAME_HEADER_BYTES + header_bytes] = header
     refused(ctx, written(ctx, "newer.zst", data), 2, "99")
 
 

@@ -21,7 +21,7 @@ def command(ctx, host, *more, generated=GENERATED):
     if host == "python":
         python = os.path.realpath(sys.executable)
         return [python, os.path.join(ctx.top, "samples", "llama_run.py"), "-e", engine, *common]
-    return ["node", os.path.join(ctx.top, "samples", "llama_run.mjs"), "-e", engine, *common]
+    return [os.path.join(engine, "node"), os.path.join(ctx.top, "samples", "llama_run.mjs"), "-e", engine, *common]
 
 
 def token_counts(text):
