@@ -36,7 +36,6 @@ const size_t analysis_count = sizeof(analyses) / sizeof(analyses[0]);
 struct listener {
 	void (*event)(void *state, const struct lt_record *record, uint32_t stream);
 	void *state;
-	bool is_stateful;
 };
 
 struct dispatch {
@@ -63,7 +62,7 @@ static void add_listener(struct dispatch *dispatch, const struct analysis *analy
 
 	while (listener->event)
 		listener++;
-	*listener = (struct listener){ analysis->event, state, analysis->is_stateful };
+	*listener = (struct listener){ analysis->event, state };
 }
 
 static struct dispatch *create_all(const struct analysis_context *context)
@@ -105,6 +104,15 @@ static void destroy_all(struct dispatch *dispatch)
 	free(dispatch);
 }
 
+static void flush_heap(struct model *model, const struct dispatch *dispatch)
+{
+	for (size_t i = 0; i < analysis_count; i++)
+		if (analyses[i]->heap && dispatch->states[i])
+			analyses[i]->heap(dispatch->states[i], model->changes,
+					  model->change_count);
+	model->change_count = 0;
+}
+
 static void dispatch_batch(struct model *model, const struct dispatch *dispatch,
 			   const struct trace_batch *batch)
 {
@@ -115,9 +123,10 @@ static void dispatch_batch(struct model *model, const struct dispatch *dispatch,
 		if (i + AHEAD_COUNT < batch->count)
 			model_expect(model, batch->records[i + AHEAD_COUNT]);
 		model_apply(model, record, batch->stream);
-		for (; listener->event; listener++)
-			if (model->is_counted || listener->is_stateful)
-				listener->event(listener->state, record, batch->stream);
+		if (model->change_count == HEAP_CHANGES_MAX)
+			flush_heap(model, dispatch);
+		for (; listener->event && model->is_counted; listener++)
+			listener->event(listener->state, record, batch->stream);
 	}
 }
 
@@ -135,10 +144,13 @@ static void read_all(struct trace *trace, struct model *model, const struct disp
 	static const struct dispatch nobody;
 	struct trace_batch batch;
 
+	if (!dispatch)
+		dispatch = &nobody;
 	while (trace_next_batch(trace, &batch)) {
-		dispatch_batch(model, dispatch ? dispatch : &nobody, &batch);
+		dispatch_batch(model, dispatch, &batch);
 		tell_progress(trace, progress);
 	}
+	flush_heap(model, dispatch);
 }
 
 static int no_such_phase(const struct analysis_context *context, struct error *ret_error)

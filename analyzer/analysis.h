@@ -36,10 +36,16 @@ struct analysis {
 	const char *doc;
 	uint8_t kinds[ANALYSIS_KINDS_MAX]; /* enum lt_kind, 0 ends the list; all 0: no events */
 	uint32_t group;			/* enum lt_group that it needs, 0: none */
-	bool is_stateful;		/* wants events outside the phase that is looked at, too */
 	/* @return its state; context outlives it. */
 	void *(*create)(const struct analysis_context *context);
+	/* Only events in the phase that is looked at. */
 	void (*event)(void *state, const struct lt_record *record, uint32_t stream);
+	/*
+	 * What happened to the heap, many changes at a time: nearly all events of a trace are
+	 * such. NULL: not wanted. Blocks outside the phase are left out; of those inside, the
+	 * release is told whenever it comes.
+	 */
+	void (*heap)(void *state, const struct heap_change *changes, size_t count);
 	void (*finish)(void *state, struct report *report);
 	void (*destroy)(void *state);
 };

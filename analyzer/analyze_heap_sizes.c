@@ -49,13 +49,8 @@ static inline unsigned class_of(uint64_t bytes)
 	return 61 - (unsigned)__builtin_clzll(bytes - 1);
 }
 
-static void event(void *state, const struct lt_record *record, uint32_t stream)
+static inline void count_change(struct heap_sizes *sizes, const struct heap_change *change)
 {
-	struct heap_sizes *sizes = state;
-	const struct heap_change *change = &sizes->context->model->heap;
-
-	(void)record;
-	(void)stream;
 	if (change->has_freed) {
 		struct size_class *freed = &sizes->classes[class_of(change->freed_bytes)];
 
@@ -71,6 +66,12 @@ static void event(void *state, const struct lt_record *record, uint32_t stream)
 		added->alloc_count += change->is_allocation;
 		added->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
 	}
+}
+
+static void count_changes(void *state, const struct heap_change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		count_change(state, &changes[i]);
 }
 
 static void class_name(char *ret_name, size_t bytes, unsigned class)
@@ -110,9 +111,6 @@ static void finish(void *state, struct report *report)
 const struct analysis analyze_heap_sizes = {
 	.name = "heap_sizes",
 	.doc = "allocations by size",
-	.kinds = { LT_KIND_alloc, LT_KIND_alloc_aligned, LT_KIND_free, LT_KIND_realloc_begin,
-		   LT_KIND_realloc_end },
 	.group = LT_GROUP_heap,
-	.is_stateful = true,
-	.create = create, .event = event, .finish = finish, .destroy = free,
+	.create = create, .heap = count_changes, .finish = finish, .destroy = free,
 };

@@ -13,6 +13,8 @@
 #include "report_alloc.h"
 #include "units.h"
 
+#define AHEAD_COUNT 8u		/* changes whose counters are fetched meanwhile */
+
 /* One cache line. */
 struct stack_heap {
 	uint64_t alloc_count, alloc_bytes, temporary_count;
@@ -26,7 +28,7 @@ struct heap_by_stack {
 	const struct analysis_context *context;
 	struct stack_heap *stacks;	/* by stack id */
 	uint32_t stack_limit;
-	uint64_t peak_number, peak_bytes;
+	uint64_t peak_number;
 };
 
 static const struct column columns[] = {
@@ -77,29 +79,28 @@ static void count_freed(struct heap_by_stack *heap, const struct heap_change *ch
 static void count_added(struct heap_by_stack *heap, const struct heap_change *change)
 {
 	struct stack_heap *counters = touch(heap, change->added_stack);
-	uint64_t peak_bytes = live_blocks_totals(heap->context->model->blocks)->peak_live_bytes;
 
 	counters->live_bytes += change->added_bytes;
 	counters->live_count++;
 	counters->alloc_count += change->is_allocation;
 	counters->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
-	if (peak_bytes != heap->peak_bytes) {
-		heap->peak_bytes = peak_bytes;
-		heap->peak_number++;
-	}
+	heap->peak_number += change->is_new_peak;
 }
 
-static void event(void *state, const struct lt_record *record, uint32_t stream)
+static void count_changes(void *state, const struct heap_change *changes, size_t count)
 {
 	struct heap_by_stack *heap = state;
-	const struct heap_change *change = &heap->context->model->heap;
 
-	(void)record;
-	(void)stream;
-	if (change->has_freed)
-		count_freed(heap, change);
-	if (change->has_added)
-		count_added(heap, change);
+	for (size_t i = 0; i < count; i++) {
+		if (i + AHEAD_COUNT < count) {
+			__builtin_prefetch(&heap->stacks[changes[i + AHEAD_COUNT].freed_stack], 1);
+			__builtin_prefetch(&heap->stacks[changes[i + AHEAD_COUNT].added_stack], 1);
+		}
+		if (changes[i].has_freed)
+			count_freed(heap, &changes[i]);
+		if (changes[i].has_added)
+			count_added(heap, &changes[i]);
+	}
 }
 
 static void add_counters(struct stack_heap *sum, const struct stack_heap *added)
@@ -197,9 +198,6 @@ static void destroy(void *state)
 const struct analysis analyze_heap_by_stack = {
 	.name = "heap_by_stack",
 	.doc = "who allocates, and who held the memory at its peak",
-	.kinds = { LT_KIND_alloc, LT_KIND_alloc_aligned, LT_KIND_free, LT_KIND_realloc_begin,
-		   LT_KIND_realloc_end },
 	.group = LT_GROUP_heap,
-	.is_stateful = true,
-	.create = create, .event = event, .finish = finish, .destroy = destroy,
+	.create = create, .heap = count_changes, .finish = finish, .destroy = destroy,
 };

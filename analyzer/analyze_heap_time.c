@@ -88,24 +88,20 @@ static inline struct bucket *bucket_of(struct heap_over_time *heap, uint64_t rec
 	return heap->now;
 }
 
-static void event(void *state, const struct lt_record *record, uint32_t stream)
+static void count_changes(void *state, const struct heap_change *changes, size_t count)
 {
-	struct heap_over_time *heap = state;
-	const struct heap_change *change = &heap->context->model->heap;
-	uint64_t live_bytes = live_blocks_totals(heap->context->model->blocks)->live_bytes;
-	struct bucket *bucket;
+	for (size_t i = 0; i < count; i++) {
+		const struct heap_change *change = &changes[i];
+		struct bucket *bucket = bucket_of(state, change->time_ns);
 
-	(void)stream;
-	if (!change->has_freed && !change->has_added)
-		return;
-	bucket = bucket_of(heap, record->time);
-	bucket->is_used = true;
-	bucket->live_bytes = live_bytes;
-	if (live_bytes > bucket->peak_live_bytes)
-		bucket->peak_live_bytes = live_bytes;
-	if (change->is_allocation) {
-		bucket->alloc_count++;
-		bucket->alloc_bytes += change->added_bytes;
+		bucket->is_used = true;
+		bucket->live_bytes = change->live_bytes;
+		if (change->live_bytes > bucket->peak_live_bytes)
+			bucket->peak_live_bytes = change->live_bytes;
+		if (change->is_allocation) {
+			bucket->alloc_count++;
+			bucket->alloc_bytes += change->added_bytes;
+		}
 	}
 }
 
@@ -151,9 +147,6 @@ static void finish(void *state, struct report *report)
 const struct analysis analyze_heap_over_time = {
 	.name = "heap_over_time",
 	.doc = "live bytes and allocations over the run",
-	.kinds = { LT_KIND_alloc, LT_KIND_alloc_aligned, LT_KIND_free, LT_KIND_realloc_begin,
-		   LT_KIND_realloc_end },
 	.group = LT_GROUP_heap,
-	.is_stateful = true,
-	.create = create, .event = event, .finish = finish, .destroy = free,
+	.create = create, .heap = count_changes, .finish = finish, .destroy = free,
 };

@@ -164,6 +164,7 @@ static void add_block(struct live_blocks *blocks, const struct block *block, uin
 	if (totals->live_bytes > totals->peak_live_bytes) {
 		totals->peak_live_bytes = totals->live_bytes;
 		totals->peak_ns = time_ns;
+		change->is_new_peak = true;
 	}
 	if (++totals->live_count * 2 > blocks->mask)
 		grow(blocks);
@@ -242,20 +243,21 @@ static void apply_realloc_end(struct live_blocks *blocks, const struct lt_record
 void live_blocks_apply(struct live_blocks *blocks, const struct lt_record *record, uint32_t stream,
 		       bool is_counted, struct heap_change *ret_change)
 {
-	memset(ret_change, 0, sizeof(*ret_change));
+	*ret_change = (struct heap_change){ .time_ns = record->time };
 	switch (LT_STATE_KIND(record->state)) {
 	case LT_KIND_alloc:
 	case LT_KIND_alloc_aligned:
 		apply_alloc(blocks, record, stream, is_counted, ret_change);
-		return;
+		break;
 	case LT_KIND_free:
 		apply_free(blocks, record, stream, is_counted, ret_change);
-		return;
+		break;
 	case LT_KIND_realloc_begin:
 		apply_realloc_begin(blocks, record, stream, ret_change);
-		return;
+		break;
 	default:
 		apply_realloc_end(blocks, record, stream, is_counted, ret_change);
-		return;
+		break;
 	}
+	ret_change->live_bytes = blocks->totals.live_bytes;
 }

@@ -15,11 +15,14 @@
 
 /* What one heap event did to the blocks that are tracked. */
 struct heap_change {
+	uint64_t time_ns;
+	uint64_t live_bytes;	/* of the process, behind the change */
 	uint64_t freed_bytes, added_bytes;
 	uint32_t freed_stack, added_stack;
 	bool has_freed;
 	bool has_added;
 	bool is_allocation;	/* false for a block that comes back after a realloc that failed */
+	bool is_new_peak;	/* never were as many bytes live */
 	bool is_temporary;	/* released by the thread that allocated nothing after it */
 };
 

@@ -56,13 +56,14 @@ static void count_stack(struct model *model, const struct lt_record *record)
 
 static void apply_heap(struct model *model, const struct lt_record *record, uint32_t stream)
 {
-	const struct heap_change *heap = &model->heap;
+	struct heap_change *change = &model->changes[model->change_count];
 
-	live_blocks_apply(model->blocks, record, stream, model->is_counted, &model->heap);
-	if (!heap->is_allocation)
+	live_blocks_apply(model->blocks, record, stream, model->is_counted, change);
+	model->change_count += change->has_freed || change->has_added;
+	if (!change->is_allocation)
 		return;
 	model->totals.alloc_count++;
-	model->totals.alloc_bytes += heap->added_bytes;
+	model->totals.alloc_bytes += change->added_bytes;
 	thread_model_of_stream(&model->threads, stream)->alloc_count++;
 	count_stack(model, record);
 }

@@ -35,6 +35,9 @@ struct process_end {
 	uint32_t path;
 };
 
+/* What analyses of the heap get at a time. */
+#define HEAP_CHANGES_MAX 256u
+
 struct model {
 	struct trace *trace;
 	const struct phase_span *filter;	/* --phase; NULL: everything is counted */
@@ -45,7 +48,8 @@ struct model {
 		totals; /* with a filter, allocations are those that it lets through */
 	struct phases *phases;
 	struct live_blocks *blocks;
-	struct heap_change heap;	/* what the event did; valid for heap events */
+	struct heap_change changes[HEAP_CHANGES_MAX];	/* of the heap, not analysed so far */
+	size_t change_count;
 	struct fd_model *fds;
 	struct io_access access;	/* valid when has_access */
 	bool has_access;
@@ -72,7 +76,10 @@ static inline void model_expect(const struct model *model, const struct lt_recor
 		live_blocks_expect(model->blocks, record);
 }
 
-/* Brings the model up to date with one event. */
+/*
+ * Brings the model up to date with one event. The owner takes the changes of the heap away before
+ * there are HEAP_CHANGES_MAX of them.
+ */
 void model_apply(struct model *model, const struct lt_record *record, uint32_t stream);
 
 #endif
