@@ -129,14 +129,13 @@ static void cover_faults(const struct analysis_context *context, struct report *
 static const char *notice_text(unsigned kind)
 {
 	switch (kind) {
-	case LT_notice_kind_stacks_unavailable: return "call stacks hold the caller alone";
 	case LT_notice_kind_io_uring_in_use:
 		return "io_uring is in use: reads through it are not seen";
-	case LT_notice_kind_rings_in_memory: return "a SIGKILL loses what was not written yet";
-	case LT_notice_kind_clock_without_tsc: return "time stamps come from clock_gettime";
 	case LT_notice_kind_write_failed: return "the trace could not be written for a while";
-	case LT_notice_kind_early_calls: return "calls before recording could start";
-	case LT_notice_kind_allocator_replaced: return "malloc does not come from the C library";
+	case LT_notice_kind_events_without_ring:
+		return "events were lost: no memory for the rings of some threads";
+	case LT_notice_kind_allocator_replaced:
+		return "the program has a malloc of its own, which the hooks do not see";
 	default: return "a notice that this report does not know";
 	}
 }
@@ -150,7 +149,7 @@ static void cover_notice(const struct analysis_context *context, const struct mo
 
 	snprintf(note, sizeof(note), "%s%s%s", notice_text(notice->kind), text ? ": " : "",
 		 text ? text : "");
-	if (notice->kind == LT_notice_kind_early_calls)
+	if (notice->kind == LT_notice_kind_events_without_ring)
 		report_add_coverage(report, "calls at start", 0, notice->value, true, "shim", note);
 	else
 		report_add_coverage(report, kind ? kind : "notice", 0, 0, false, "shim", note);

@@ -72,22 +72,29 @@ void clock_map_add(struct clock_map *map, struct lt_clock_pair pair)
 	map->pairs[map->count++ % CLOCK_HISTORY] = pair;
 }
 
+/* Between two known moments exact at both ends; beyond them by the rate between them. */
+static uint64_t ns_between(const struct lt_clock_pair *from, const struct lt_clock_pair *to,
+			   uint64_t ticks)
+{
+	unsigned __int128 rate = rate_between(from, to);
+
+	if (ticks >= from->ticks)
+		return from->ns + (uint64_t)((ticks - from->ticks) * rate >> 32);
+	return from->ns - (uint64_t)((from->ticks - ticks) * rate >> 32);
+}
+
 uint64_t clock_map_old_ns(const struct clock_map *map, uint64_t ticks)
 {
 	uint32_t oldest = map->count > CLOCK_HISTORY ? map->count - CLOCK_HISTORY : 0;
-	const struct lt_clock_pair *to = &map->pairs[(map->count - 1) % CLOCK_HISTORY];
-	const struct lt_clock_pair *from = to;
+	const struct lt_clock_pair *oldest_pair = &map->pairs[oldest % CLOCK_HISTORY];
 
+	if (ticks < oldest_pair->ticks)
+		return ns_between(&map->first, oldest_pair, ticks);
 	for (uint32_t i = map->count - 1; i > oldest; i--) {
-		to = &map->pairs[i % CLOCK_HISTORY];
-		from = &map->pairs[(i - 1) % CLOCK_HISTORY];
+		const struct lt_clock_pair *from = &map->pairs[(i - 1) % CLOCK_HISTORY];
+
 		if (ticks >= from->ticks)
-			break;
+			return ns_between(from, &map->pairs[i % CLOCK_HISTORY], ticks);
 	}
-	if (ticks >= from->ticks)
-		return from->ns + (uint64_t)((unsigned __int128)(ticks - from->ticks) *
-						     rate_between(from, to) >>
-					     32);
-	return from->ns -
-	       (uint64_t)((unsigned __int128)(from->ticks - ticks) * rate_between(from, to) >> 32);
+	return ns_between(oldest_pair, oldest_pair, ticks);
 }

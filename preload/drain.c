@@ -82,7 +82,8 @@ static uint64_t take_records(struct lt_ring *ring, uint64_t until_ticks, bool is
 	while (end < head && end - ring->tail < LT_RING_SLOTS) {
 		const struct lt_record *record = ring_slot(ring, end);
 		uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
-		bool is_this_lap = LT_STATE_LAP(state) == LT_LAP(end);
+		bool is_this_lap =
+			LT_STATE_LAP(state) == LT_LAP(end) && end + LT_STATE_SLOTS(state) <= head;
 
 		if (!is_this_lap || !LT_STATE_KIND(state)) {
 			if (!is_dead)
@@ -115,8 +116,6 @@ static void write_events(const struct lt_ring *ring, uint64_t end_position)
 	};
 
 	trace_file_write_definitions(0);
-	if (!header.event_count)
-		return;
 	encode_finish(&out);
 	trace_file_write_block(&header, payload, (size_t)(out.at - payload));
 }
@@ -158,9 +157,14 @@ static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool
 		for (unsigned i = 0; i < LT_OPEN_RUN_COUNT; i++)
 			if (ring->runs[i].event.count)
 				encode_add(&ring->runs[i].event.head);
-	if (end == ring->tail && !encode_count())
+	/*
+	 * pads alone wait for the next event: positions of blocks follow each other without a gap
+	 */
+	if (!encode_count())
 		return false;
 	write_events(ring, end);
+	for (unsigned i = 0; with_runs && i < LT_OPEN_RUN_COUNT; i++)
+		__atomic_store_n(&ring->runs[i].event.count, 0, __ATOMIC_RELEASE);
 	ring->event_count += encode_count();
 	__atomic_store_n(&ring->tail, end, __ATOMIC_RELEASE);
 	if (was_full)
@@ -315,11 +319,15 @@ uint64_t drain_emit_stats(void)
 		lost_count += ring->lost_count;
 		emit_stream_stats(ring);
 	}
+	if (pool_refused_count)
+		WRITER_EMIT(own_ring, notice, LT_notice_kind_events_without_ring,
+			    event->value = pool_refused_count;
+			    event->text = 0; event->reserved = 0);
 	if (failures)
 		WRITER_EMIT(own_ring, notice, LT_notice_kind_write_failed,
 			    event->value = (uint64_t)error;
 			    event->text = 0; event->reserved = 0);
-	return lost_count;
+	return lost_count + pool_refused_count;
 }
 
 void drain_for_good(void)

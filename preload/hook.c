@@ -105,6 +105,8 @@ bool hook_enter_slow(struct hook_scope *scope, const void *caller)
 		/*
 		 * a handler on the alternate stack has interrupted a hook, which goes on after it
 		 */
+		if (alternate.is_active && !self->ring)
+			return false; /* it may be about to take one */
 		if (alternate.is_active)
 			scope->outer = mark;
 		else if (self->ring)

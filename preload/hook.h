@@ -59,7 +59,6 @@
  */
 struct hook_switch {
 	uint32_t groups;
-	uint32_t is_closing; /* the trace is being closed: record nothing more */
 };
 
 /* Points to a page of zeros until recording starts. */

@@ -34,11 +34,11 @@ LT_EXPORT int dlclose(void *handle)
 	/* a handler of pthread_atfork comes with the list of modules locked */
 	is_recorded = process_is_recorded() && !process_is_forking();
 	if (is_recorded)
-		run_own(modules_before_dlclose);
+		run_own(modules_refresh);
 	result = real_dlclose(handle);
 	phases_forget_modules();
 	if (is_recorded) {
-		run_own(modules_after_dlclose);
+		run_own(modules_refresh);
 		run_own(stack_forget_modules);
 	}
 	return result;

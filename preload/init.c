@@ -59,12 +59,16 @@ static const char *set_up(void)
 			    name, number);
 		return "";
 	}
-	if (!pool_init(trace_file_path()))
+	if (!pool_init(trace_file_path())) {
+		trace_file_remove();
 		return "no memory for the rings: not recording";
+	}
 	pool_header->groups = options->groups;
-	if (!writer_prepare() || !intern_make_room())
-		return "no memory for the writer: not recording";
-	return NULL;
+	if (writer_prepare() && intern_make_room())
+		return NULL;
+	trace_file_remove();
+	pool_remove();
+	return "the trace cannot be written, or there is no memory: not recording";
 }
 
 static void record_start(void)

@@ -14,6 +14,7 @@
 #define FIRST_INDEX_BITS 15u
 #define INDEX_MAX 16u
 #define PROBE_MAX 64u
+#define ARENAS_AHEAD 3u
 #define STRING_MAX_BYTES 4095u
 
 struct intern_index {
@@ -204,11 +205,10 @@ static void visit_arena(const struct intern_arena *arena,
 			(const void *)(arena->bytes + grain * LT_ARENA_GRAIN);
 		uint32_t state = __atomic_load_n(&entry->state, __ATOMIC_ACQUIRE);
 
-		if (!state) { /* still being written: its length may not stand yet */
-			grain++;
-			continue;
-		}
-		visit(entry);
+		if (!state && !entry->length)
+			return; /* still being written: what is behind it comes next time */
+		if (state)
+			visit(entry);
 		grain += (uint32_t)(sizeof(*entry) + entry->length + LT_ARENA_GRAIN - 1) /
 			 LT_ARENA_GRAIN;
 	}
@@ -256,8 +256,9 @@ static bool add_index(void)
 
 bool intern_make_room(void)
 {
-	if (arena_count < arena_current + 2 && !add_arena())
-		return false;
+	while (arena_count < arena_current + ARENAS_AHEAD)
+		if (!add_arena())
+			return false;
 	if (index_count &&
 	    indexes[index_count - 1].used <= (uint32_t)1 << (indexes[index_count - 1].bits - 1))
 		return true;

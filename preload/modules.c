@@ -195,27 +195,31 @@ void modules_refresh(void)
 	hook_own_end(outer);
 }
 
-void modules_before_dlclose(void)
+static bool holds(const struct module *module, uint64_t addr)
 {
-	modules_refresh();
+	return addr >= module->start && addr < module->end;
 }
 
-void modules_after_dlclose(void)
-{
-	modules_refresh();
-}
-
+/*
+ * First the module that was loaded in that generation. The count that hooks know lags behind when a
+ * library is removed by a call that they do not see: then the newest one that was not gone before.
+ */
 const struct module *modules_find(uint64_t addr, uint32_t generation)
 {
+	const struct module *fallback = NULL;
+
 	generation &= ~LT_STACK_IS_TRUNCATED;
 	for (uint32_t i = __atomic_load_n(&module_count, __ATOMIC_ACQUIRE); i-- > 0;) {
 		const struct module *module = &modules[i];
 
-		if (addr >= module->start && addr < module->end &&
-		    generation <= module->last_generation)
+		if (!holds(module, addr) || generation > module->last_generation)
+			continue;
+		if (generation >= module->first_generation)
 			return module;
+		if (!fallback)
+			fallback = module;
 	}
-	return NULL;
+	return fallback;
 }
 
 const struct module *modules_at(uint32_t index)

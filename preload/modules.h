@@ -28,14 +28,11 @@ struct module {
 };
 
 /*
- * Reads the loader's list if it changed since the last call. Takes the modules lock: not inside a
+ * Reads the loader's list if it changed since the last call; around dlclose it is called twice, for
+ * what is about to go and for what is gone. Takes the modules lock: not inside a
  * hook's enter and leave, not in signal handlers.
  */
 void modules_refresh(void);
-
-/* Bracket the real dlclose: what is about to go is known before, what is gone is noticed after. */
-void modules_before_dlclose(void);
-void modules_after_dlclose(void);
 
 /* Keep the loader's locks free of our calls while the process forks. */
 void modules_lock(void);

@@ -23,7 +23,9 @@
  * time; with fewer it is cheaper to make some more than to wake it.
  */
 #define MANY_RINGS 64u
-#define SHM_ROOM_BYTES (64u << 20)
+#define SHM_ROOM_BYTES (256u << 20) /* a container has 64 MiB by default: the target needs them */
+#define TAKE_TRIES 1000
+#define REFUSED_NS 10000000u
 #define POOL_MEMORY_BYTES ((sizeof(struct lt_pool_header) + 4095u) & ~4095u)
 
 struct lt_pool_header *pool_header;
@@ -32,12 +34,15 @@ bool pool_is_short;
 
 static char path[LT_POOL_PATH_BYTES];
 static int handle = -1;
+static uint64_t device, inode;
 static uint64_t file_bytes;
+static uint64_t memory_bytes; /* extents that are not in the file */
 static uint32_t grow_lock;
 static uint32_t next_stream = 2; /* 1 is the writer's own */
 static struct lt_ring *ring_extents[LT_EXTENT_MAX];
 static uint32_t ring_extent_count;
 static uint32_t free_count;
+static uint64_t refused_at_ns;
 
 const char *pool_path(void)
 {
@@ -46,23 +51,54 @@ const char *pool_path(void)
 
 uint64_t pool_bytes(void)
 {
-	return file_bytes;
+	return file_bytes + memory_bytes;
 }
 
-static void *map_more(uint64_t bytes)
+static bool is_ours(long fd)
 {
-	void *addr;
+	struct stat stat;
 
-	if (handle < 0) {
-		addr = sys_map(bytes, PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	} else {
-		if (sys_fallocate(own_fd_number(handle), file_bytes, bytes) < 0)
-			return NULL;
-		addr = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			       own_fd_number(handle), file_bytes);
+	return fd >= 0 && sys_fstat((int)fd, &stat) == 0 && stat.st_dev == device &&
+	       stat.st_ino == inode;
+}
+
+/* The target may have closed our number, and may have a file of its own there now. */
+static int usable_fd(bool *ret_is_new)
+{
+	long fd = own_fd_number(handle);
+
+	*ret_is_new = !is_ours(fd);
+	if (!*ret_is_new)
+		return (int)fd;
+	fd = sys_open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd >= 0 && !is_ours(fd)) {
+		sys_close((int)fd);
+		fd = -1;
 	}
+	return (int)fd;
+}
+
+/* Space of the file, allocated and mapped. */
+static void *map_file_space(uint64_t bytes)
+{
+	bool is_new;
+	int fd = usable_fd(&is_new);
+	void *addr = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (file_bytes + bytes <= sys_file_limit() && sys_fallocate(fd, file_bytes, bytes) == 0)
+		addr = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+			       file_bytes);
+	if (is_new)
+		sys_close(fd);
 	return addr;
+}
+
+static void *map_memory(uint64_t bytes)
+{
+	return sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1,
+		       0);
 }
 
 static bool has_room(const char *folder)
@@ -75,6 +111,7 @@ static bool has_room(const char *folder)
 
 static bool open_file(void)
 {
+	struct stat stat;
 	long opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (opened == -EEXIST &&
@@ -82,6 +119,10 @@ static bool open_file(void)
 		opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (opened < 0)
 		return false;
+	if (sys_fstat((int)opened, &stat) == 0) {
+		device = stat.st_dev;
+		inode = stat.st_ino;
+	}
 	handle = own_fd_adopt((int)opened);
 	return handle >= 0;
 }
@@ -90,7 +131,7 @@ static bool try_place(void)
 {
 	if (!open_file())
 		return false;
-	pool_header = map_more(POOL_MEMORY_BYTES);
+	pool_header = map_file_space(POOL_MEMORY_BYTES);
 	if (pool_header)
 		return true;
 	own_fd_close(handle);
@@ -104,7 +145,7 @@ static bool place(const char *trace_path)
 	const struct identity *self = identity_get();
 
 	if (has_room("/dev/shm")) {
-		text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", self->pid,
+		text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)self->pid,
 			    self->start_ticks);
 		if (try_place())
 			return true;
@@ -115,7 +156,7 @@ static bool place(const char *trace_path)
 			return true;
 	}
 	path[0] = '\0';
-	pool_header = map_more(POOL_MEMORY_BYTES);
+	pool_header = map_memory(POOL_MEMORY_BYTES);
 	return pool_header;
 }
 
@@ -136,24 +177,35 @@ bool pool_init(const char *trace_path)
 	return true;
 }
 
+static void add_extent(enum lt_extent_type type, uint32_t index, uint64_t bytes)
+{
+	struct lt_extent *extent = &pool_header->extents[pool_header->extent_count];
+
+	extent->offset = file_bytes;
+	extent->bytes = bytes;
+	extent->index = index;
+	__atomic_store_n(&extent->type, (uint32_t)type, __ATOMIC_RELEASE);
+	__atomic_store_n(&pool_header->extent_count, pool_header->extent_count + 1,
+			 __ATOMIC_RELEASE);
+	file_bytes += bytes;
+}
+
+/*
+ * Without space in the file the memory is anonymous: recorded, but gone when the process is killed.
+ */
 void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 {
-	struct lt_extent *extent;
 	void *addr = NULL;
 
 	if (__atomic_exchange_n(&grow_lock, 1, __ATOMIC_ACQUIRE))
 		return NULL;
-	if (pool_header->extent_count < LT_EXTENT_MAX)
-		addr = map_more(bytes);
+	if (handle >= 0 && pool_header->extent_count < LT_EXTENT_MAX)
+		addr = map_file_space(bytes);
 	if (addr) {
-		extent = &pool_header->extents[pool_header->extent_count];
-		extent->offset = file_bytes;
-		extent->bytes = bytes;
-		extent->index = index;
-		__atomic_store_n(&extent->type, (uint32_t)type, __ATOMIC_RELEASE);
-		__atomic_store_n(&pool_header->extent_count, pool_header->extent_count + 1,
-				 __ATOMIC_RELEASE);
-		file_bytes += bytes;
+		add_extent(type, index, bytes);
+	} else {
+		addr = map_memory(bytes);
+		memory_bytes += addr ? bytes : 0;
 	}
 	__atomic_store_n(&grow_lock, 0, __ATOMIC_RELEASE);
 	return addr;
@@ -223,15 +275,29 @@ static struct lt_ring *take_free(int tid)
 	return NULL;
 }
 
+/*
+ * Another thread may be adding rings at this moment, or may have taken those that this one has
+ * added: a few tries. When there is no memory, nobody tries again for a while: the call in the
+ * target must not pay for it at every event.
+ */
 struct lt_ring *pool_take_ring(int tid)
 {
-	struct lt_ring *ring;
+	uint64_t now_ns = clock_monotonic_ns();
 
-	for (int tries = 0; tries < 100; tries++) {
-		ring = take_free(tid);
+	for (int tries = 0; tries < TAKE_TRIES; tries++) {
+		struct lt_ring *ring = take_free(tid);
+
 		if (ring)
 			return ring;
-		add_rings(); /* false while another thread is adding some: look again */
+		if (now_ns - __atomic_load_n(&refused_at_ns, __ATOMIC_RELAXED) < REFUSED_NS)
+			break;
+		if (add_rings())
+			continue;
+		if (!__atomic_load_n(&grow_lock, __ATOMIC_ACQUIRE) && tries > 0) {
+			__atomic_store_n(&refused_at_ns, now_ns, __ATOMIC_RELAXED);
+			break;
+		}
+		SYS_CALL(sched_yield, 0, 0, 0, 0, 0, 0);
 	}
 	__atomic_add_fetch(&pool_refused_count, 1, __ATOMIC_RELAXED);
 	return NULL;

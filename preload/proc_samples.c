@@ -13,9 +13,11 @@
 #include "writer_emit.h"
 
 #define TEXT_BYTES 65536u
+#define OWN_THREADS 2u /* the writer and the heir */
 
 static struct lt_ring *ring;
 static uint32_t groups;
+static uint64_t own_tids[OWN_THREADS];
 static char text[TEXT_BYTES];
 
 void proc_samples_init(struct lt_ring *own_ring, uint32_t wanted_groups)
@@ -309,13 +311,15 @@ static void read_status(const char *folder, struct thread_numbers *numbers)
 		numbers->cpu_mask = parse_mask(mask + strlen("Cpus_allowed:"));
 }
 
-static void emit_thread(uint64_t tid, unsigned writer_tid)
+static void emit_thread(uint64_t tid, unsigned argument)
 {
 	struct thread_numbers numbers = {0};
 	char folder[64];
 
-	if (tid == writer_tid)
+	(void)argument;
+	if (tid == own_tids[0] || tid == own_tids[1])
 		return;
+	writer_keep_up();
 	text_format(folder, sizeof(folder), "/proc/self/task/%u", tid);
 	if (!read_schedstat(folder, &numbers))
 		return;
@@ -331,10 +335,12 @@ static void emit_thread(uint64_t tid, unsigned writer_tid)
 		    event->cpu = (uint32_t)numbers.cpu; event->cpu_mask = numbers.cpu_mask);
 }
 
-void proc_sample_threads(int writer_tid)
+void proc_sample_threads(int writer_tid, int heir_tid)
 {
+	own_tids[0] = (uint64_t)writer_tid;
+	own_tids[1] = (uint64_t)heir_tid;
 	if (groups & LT_GROUP_threads)
-		for_each_number("/proc/self/task", emit_thread, (unsigned)writer_tid);
+		for_each_number("/proc/self/task", emit_thread, 0);
 }
 
 /* ---- the process ---- */
@@ -374,7 +380,8 @@ bool proc_sample_process(unsigned at)
 		    event->major_fault_count = (uint64_t)usage.ru_majflt;
 		    event->logical_read_bytes = logical; event->storage_read_bytes = storage;
 		    event->storage_write_bytes = written;
-		    event->thread_count = (uint32_t)(threads ? threads - 1 : 0);
+		    event->thread_count =
+			    (uint32_t)(threads > OWN_THREADS ? threads - OWN_THREADS : 0);
 		    event->has_io = has_io);
-	return is_main_gone && threads == 2;
+	return is_main_gone && threads == 1 + OWN_THREADS;
 }

@@ -22,14 +22,14 @@ void proc_sample_maps(unsigned at);
 void proc_sample_fds(unsigned at);
 
 /*
- * @return whether the writer is the only thread left: the main thread has ended before the process.
+ * @return whether only our threads are left: the main thread has ended before the process.
  */
 bool proc_sample_process(unsigned at);
 
 /*
- * All threads but the writer: CPU time, faults, switches; names that are new. writer_tid: left out.
+ * All threads of the target, not those of the shim: CPU time, faults, switches; names that are new.
  */
-void proc_sample_threads(int writer_tid);
+void proc_sample_threads(int writer_tid, int heir_tid);
 
 /* Looks for io_uring descriptors; a notice the first time one is found. */
 void proc_sample_io_uring(void);

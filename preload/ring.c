@@ -83,6 +83,12 @@ static bool has_stopped(uint64_t since_ns)
 	return idle_ns > BUSY_NS || (idle_ns > NO_PROGRESS_NS && !is_writer_busy());
 }
 
+/*
+ * The value of ring_progress at which the writer was found to stand, plus 1: until it moves again,
+ * nobody waits for it a second time.
+ */
+static uint64_t stopped_at;
+
 bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 {
 	uint64_t last_ns;
@@ -95,6 +101,8 @@ bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 		return lose(ring);
 	last_ns = clock_monotonic_ns();
 	progress = __atomic_load_n(&ring_progress, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&stopped_at, __ATOMIC_RELAXED) == (uint64_t)progress + 1)
+		return lose(ring);
 	for (;;) {
 		uint32_t seen;
 
@@ -105,8 +113,10 @@ bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 		seen = __atomic_load_n(&ring_progress, __ATOMIC_ACQUIRE);
 		if (seen != progress)
 			last_ns = clock_monotonic_ns();
-		else if (has_stopped(last_ns))
+		else if (has_stopped(last_ns)) {
+			__atomic_store_n(&stopped_at, (uint64_t)progress + 1, __ATOMIC_RELAXED);
 			return lose(ring);
+		}
 		progress = seen;
 	}
 	ring->wait_count++;

@@ -144,6 +144,15 @@ static inline long sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
 	return SYS_CALL(fallocate, fd, 0, offset, bytes, 0, 0);
 }
 
+/* Largest size of a file that this process may write: past it the kernel sends SIGXFSZ. */
+static inline uint64_t sys_file_limit(void)
+{
+	struct rlimit limit;
+
+	return SYS_CALL(prlimit64, 0, RLIMIT_FSIZE, NULL, &limit, 0, 0) < 0 ? UINT64_MAX
+									     : limit.rlim_cur;
+}
+
 static inline int sys_getpid(void)
 {
 	return (int)SYS_CALL(getpid, 0, 0, 0, 0, 0, 0);

@@ -31,9 +31,11 @@ static int handle = -1;
 static uint64_t device, inode;
 static uint64_t offset_bytes;
 static uint64_t event_count;
+static uint64_t unwritten_count; /* events of blocks that never reached the file */
 static uint64_t failure_count;
 static int failure_error;
 static uint32_t has_given_up;
+static bool is_patient;
 static ZSTD_CCtx *compressor;
 static uint8_t *frame_bytes; /* frame header, block header, compressed payload */
 static size_t frame_max;
@@ -143,7 +145,9 @@ static bool try_write(const uint8_t *bytes, size_t count, size_t *done)
 {
 	int fd = usable_fd();
 	long wrote = fd < 0 ? -EBADF
-			    : sys_pwrite(fd, bytes + *done, count - *done, offset_bytes + *done);
+		     : offset_bytes + count > sys_file_limit()
+			     ? -EFBIG
+			     : sys_pwrite(fd, bytes + *done, count - *done, offset_bytes + *done);
 
 	if (wrote > 0) {
 		*done += (size_t)wrote;
@@ -156,7 +160,8 @@ static bool try_write(const uint8_t *bytes, size_t count, size_t *done)
 	return false;
 }
 
-static void write_all(const void *bytes, size_t count)
+/* @return false when the bytes are not in the file, and will not be. */
+static bool write_all(const void *bytes, size_t count)
 {
 	static uint32_t never;
 	size_t done = 0;
@@ -164,21 +169,27 @@ static void write_all(const void *bytes, size_t count)
 	while (done < count) {
 		if (try_write(bytes, count, &done))
 			continue;
-		if (__atomic_load_n(&has_given_up, __ATOMIC_ACQUIRE))
-			return;
+		if (!is_patient || __atomic_load_n(&has_given_up, __ATOMIC_ACQUIRE))
+			return false;
 		sys_futex_wait(&never, 0, RETRY_NS);
 	}
 	offset_bytes += count;
+	return true;
 }
 
-static void write_skippable(uint32_t magic, const void *content, uint32_t bytes)
+void trace_file_be_patient(void)
+{
+	is_patient = true;
+}
+
+static bool write_skippable(uint32_t magic, const void *content, uint32_t bytes)
 {
 	struct lt_frame_header *frame = (struct lt_frame_header *)(void *)frame_bytes;
 
 	frame->magic = magic;
 	frame->content_bytes = bytes;
 	memcpy(frame + 1, content, bytes);
-	write_all(frame_bytes, sizeof(*frame) + bytes);
+	return write_all(frame_bytes, sizeof(*frame) + bytes);
 }
 
 static uint64_t real_time_ns(void)
@@ -196,7 +207,7 @@ uint64_t trace_file_start_ns(void)
 	return start_ns;
 }
 
-void trace_file_write_header(const char *pool_path, uint32_t groups)
+bool trace_file_write_header(const char *pool_path, uint32_t groups)
 {
 	static struct lt_file_header header;
 	const struct identity *self = identity_get();
@@ -216,19 +227,18 @@ void trace_file_write_header(const char *pool_path, uint32_t groups)
 	header.groups = groups;
 	text_copy(header.pool_path, sizeof(header.pool_path), pool_path);
 	header.crc = lt_crc32c(0, &header, sizeof(header));
-	write_skippable(LT_FRAME_FILE, &header, sizeof(header));
+	return write_skippable(LT_FRAME_FILE, &header, sizeof(header));
 }
 
 void trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes)
 {
 	struct lt_frame_header *frame = (struct lt_frame_header *)(void *)frame_bytes;
 	struct lt_block_header *written = (struct lt_block_header *)(void *)(frame + 1);
+	bool is_written;
 	size_t compressed =
 		ZSTD_compress2(compressor, written + 1,
 			       frame_max - sizeof(*frame) - sizeof(*written), payload, bytes);
 
-	if (ZSTD_isError(compressed))
-		return;
 	header->magic = LT_BLOCK_MAGIC;
 	header->crc = 0;
 	header->raw_bytes = (uint32_t)bytes;
@@ -237,9 +247,10 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 	frame->magic = LT_FRAME_BLOCK;
 	frame->content_bytes = sizeof(*header);
 	*written = *header;
-	write_all(frame_bytes, sizeof(*frame) + sizeof(*header) + compressed);
+	is_written = !ZSTD_isError(compressed) &&
+		     write_all(frame_bytes, sizeof(*frame) + sizeof(*header) + compressed);
 	if (header->type == LT_BLOCK_EVENTS)
-		event_count += header->event_count;
+		*(is_written ? &event_count : &unwritten_count) += header->event_count;
 }
 
 void trace_file_write_definitions(uint16_t flags)
@@ -254,7 +265,7 @@ void trace_file_write_definitions(uint16_t flags)
 
 void trace_file_write_end(uint64_t lost_event_count)
 {
-	struct lt_file_end end = {LT_END_MAGIC, 0, event_count, lost_event_count,
+	struct lt_file_end end = {LT_END_MAGIC, 0, event_count, lost_event_count + unwritten_count,
 				  clock_monotonic_ns()};
 
 	end.crc = lt_crc32c(0, &end, sizeof(end));
@@ -275,11 +286,6 @@ void trace_file_close(void)
 uint64_t trace_file_bytes(void)
 {
 	return offset_bytes;
-}
-
-uint64_t trace_file_event_count(void)
-{
-	return event_count;
 }
 
 void trace_file_give_up(void)

@@ -22,13 +22,16 @@ int trace_file_open(const char *pattern, const char **ret_path);
 /* @return the absolute path of the file. */
 const char *trace_file_path(void);
 
-/* Writes the header; pool_path as pool_path() has it. groups: enum lt_group bits. */
-void trace_file_write_header(const char *pool_path, uint32_t groups);
+/*
+ * Writes the header; pool_path as pool_path() has it. groups: enum lt_group bits. @return false when
+ * it cannot be written.
+ */
+bool trace_file_write_header(const char *pool_path, uint32_t groups);
 
 /*
  * Compresses and writes a block. The caller fills type, flags, stream, positions, times and
- * event_count. A write that fails is tried again until it succeeds or trace_file_give_up was
- * called.
+ * event_count. Once the writer runs (trace_file_be_patient), a write that fails is tried again until
+ * it succeeds or trace_file_give_up was called.
  */
 void trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes);
 
@@ -50,7 +53,9 @@ void trace_file_write_end(uint64_t lost_event_count);
 void trace_file_close(void);
 
 uint64_t trace_file_bytes(void);
-uint64_t trace_file_event_count(void);
+
+/* From now on in the writer thread: wait for room on the disk. */
+void trace_file_be_patient(void);
 
 /* From any thread: stop trying to write what cannot be written. */
 void trace_file_give_up(void);

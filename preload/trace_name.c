@@ -115,6 +115,27 @@ static bool exists(const char *path)
 	return SYS_CALL(newfstatat, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW, 0, 0) == 0;
 }
 
+/*
+ * Whether the file at path is an older trace, or empty. Anything else that has the name by mistake,
+ * a model or /dev/null, stays where it is: making the trace fails then.
+ */
+static bool is_replaceable(const char *path)
+{
+	struct lt_frame_header frame = {0, 0};
+	struct stat stat;
+	long fd;
+
+	if (SYS_CALL(newfstatat, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW, 0, 0) < 0 ||
+	    !S_ISREG(stat.st_mode))
+		return false;
+	fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	sys_read((int)fd, &frame, sizeof(frame));
+	sys_close((int)fd);
+	return stat.st_size == 0 || frame.magic == LT_FRAME_FILE;
+}
+
 /* dir/name.zst and a suffix: dir/nameSUFFIX.zst */
 static void with_suffix(const char *name, const char *suffix, char *buffer, size_t bytes)
 {
@@ -158,7 +179,7 @@ void trace_name_make_free(char *buffer, size_t bytes)
 				    number);
 		with_suffix(name, suffix, buffer, bytes);
 	}
-	if (!exists(buffer))
+	if (!is_replaceable(buffer))
 		return;
 	text_format(old, sizeof(old), "%s.old", buffer);
 	sys_rename(buffer, old);

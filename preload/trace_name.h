@@ -12,7 +12,8 @@
 void trace_name_expand(const char *pattern, char *buffer, size_t bytes);
 
 /*
- * Makes the name free: an older file is renamed to NAME.old; when a living process still writes it,
+ * Makes the name free: an older trace is renamed to NAME.old (any other file stays, and the name is
+ * not free); when a living process still writes it,
  * or this very process did before an exec, buffer becomes a name of its own: NAME with -PID, then
  * -PID-2 and so on before its extension.
  */

@@ -5,13 +5,15 @@
  * a futex until its next duty or until a ring is half full.
  *
  * Target threads enter writer_flush, writer_close and the fork bracket; everything else runs in the
- * writer alone.
+ * writer alone, but for the heir, which sleeps.
  */
 #include "writer.h"
 
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -22,8 +24,10 @@
 #include "follow.h"
 #include "function_names.h"
 #include "hook.h"
+#include "init.h"
 #include "intern.h"
 #include "modules.h"
+#include "own_fds.h"
 #include "pool.h"
 #include "proc_samples.h"
 #include "real.h"
@@ -37,6 +41,7 @@
 #define THREADS_NS (1000 * MS)
 #define CLOSE_PATIENCE_NS (2000 * MS) /* without progress, a caller of flush or close goes on */
 #define STACK_BYTES (512u << 10)
+#define HEIR_NAP_NS (3600u * (uint64_t)1000 * MS)
 #define CHECKPOINT_BYTES (64u << 20) /* definitions are repeated after so much of the file */
 
 enum request { REQUEST_NONE, REQUEST_FLUSH, REQUEST_EXEC, REQUEST_CLOSE };
@@ -46,11 +51,12 @@ static int writer_tid;
 static uint64_t flushed_at_ns, sampled_at_ns, threads_at_ns;
 static uint64_t checkpoint_at_bytes;
 
-static uint32_t request; /* enum request, set by target threads */
-static uint32_t served;	 /* futex: passes that served a request */
-static bool is_closed;
+static uint32_t request;      /* enum request, set by target threads */
+static uint32_t served;	      /* futex: passes that served a request */
+static uint32_t is_closed;    /* futex */
 static bool is_sample_wanted; /* set by target threads */
-static bool is_alone;	      /* every other thread has ended */
+static uint32_t is_alone;     /* futex: every thread of the target has ended */
+static int heir_tid;
 
 /* ---- duties by the clock ---- */
 static uint64_t own_cpu_ns(void)
@@ -83,13 +89,16 @@ static void sample(uint64_t now_ns)
 	if (now_ns - sampled_at_ns < SAMPLE_NS)
 		return;
 	sampled_at_ns = now_ns;
-	is_alone = proc_sample_process(LT_seen_at_timer);
+	if (proc_sample_process(LT_seen_at_timer)) {
+		__atomic_store_n(&is_alone, 1, __ATOMIC_RELEASE);
+		sys_futex_wake(&is_alone, 1);
+	}
 	drain_retire_gone();
 	pool_make_room();
 	if (now_ns - threads_at_ns < THREADS_NS)
 		return;
 	threads_at_ns = now_ns;
-	proc_sample_threads(writer_tid);
+	proc_sample_threads(writer_tid, heir_tid);
 	proc_sample_io_uring();
 	emit_own_cost();
 	function_names_resolve();
@@ -131,7 +140,7 @@ static void write_end(void)
 {
 	uint64_t lost_count;
 
-	proc_sample_threads(writer_tid);
+	proc_sample_threads(writer_tid, heir_tid);
 	proc_sample_maps(LT_seen_at_end);
 	proc_sample_process(LT_seen_at_end);
 	proc_sample_io_uring();
@@ -157,10 +166,11 @@ static void serve(uint32_t wanted)
 			trace_file_remove();
 		trace_file_close();
 		pool_remove();
-		__atomic_store_n(&is_closed, true, __ATOMIC_RELEASE);
+		__atomic_store_n(&is_closed, 1, __ATOMIC_RELEASE);
+		sys_futex_wake(&is_closed, INT_MAX);
 		break;
-	case REQUEST_EXEC: /* other threads may be recording: their open reservations stay */
-		pass(true);
+	case REQUEST_EXEC:
+		drain_for_good();
 		write_end();
 		pool_set_closed(true);
 		break;
@@ -192,34 +202,64 @@ static void sleep_until_needed(bool was_progress)
 	__atomic_store_n(&ring_writer_sleeps, 0, __ATOMIC_RELAXED);
 }
 
+/*
+ * A table of descriptors of its own, with the trace and the pool alone: files that the writer opens
+ * for a moment do not take the numbers that the target's next open must get, and a number that the
+ * target closes or reuses stays ours. Where the kernel refuses, the writer goes on with the shared
+ * table.
+ */
+static void leave_shared_descriptors(void)
+{
+	unsigned first = 0, own;
+
+	if (SYS_CALL(unshare, CLONE_FILES, 0, 0, 0, 0, 0) < 0)
+		return;
+	while (own_fd_in_range(first, UINT_MAX, &own)) {
+		if (own > first)
+			SYS_CALL(close_range, first, own - 1, 0, 0, 0, 0);
+		first = own + 1;
+	}
+	SYS_CALL(close_range, first, UINT_MAX, 0, 0, 0, 0);
+}
+
 static void *writer_main(void *argument)
 {
 	(void)argument;
+	leave_shared_descriptors();
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
 	writer_tid = ring_writer_tid = sys_gettid();
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
+	trace_file_be_patient();
+	/* whoever reads the rings of a killed process needs the modules from the file */
 	definitions_modules();
-	pass(true); /* whoever reads the rings of a killed process needs the modules from the file
-		     */
-	while (!is_closed && !is_alone) {
+	pass(true);
+	while (!is_closed) {
 		uint32_t wanted = __atomic_exchange_n(&request, REQUEST_NONE, __ATOMIC_ACQ_REL);
 
-		if (wanted != REQUEST_NONE) {
+		if (wanted != REQUEST_NONE)
 			serve(wanted);
-			continue;
-		}
-		sleep_until_needed(pass(false));
+		else
+			sleep_until_needed(pass(false));
 	}
-	/*
-	 * When all threads of the target have ended, the C library would have called exit in the
-	 * last one; it does so when we return, and the target's destructors run here, recorded as
-	 * any thread's.
-	 */
-	hook_self.ring = NULL;
-	hook_self.mark = NULL;
 	return NULL;
+}
+
+/*
+ * When the last thread of a process ends, the C library calls exit in it. Our threads would keep
+ * the process alive: this one, which waits for nothing else, takes over then, with the target's
+ * descriptors, which the writer does not have.
+ */
+static void *heir_main(void *argument)
+{
+	(void)argument;
+	hook_self.mark = HOOK_MARK_OWN;
+	__atomic_store_n(&heir_tid, sys_gettid(), __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&is_alone, __ATOMIC_ACQUIRE))
+		sys_futex_wait(&is_alone, 0, HEIR_NAP_NS);
+	hook_self.mark = NULL;
+	exit(0);
 }
 
 /* ---- entered by target threads ---- */
@@ -229,41 +269,52 @@ bool writer_prepare(void)
 		return false;
 	own_ring = drain_own_ring();
 	proc_samples_init(own_ring, pool_header->groups);
-	trace_file_write_header(pool_path(), pool_header->groups);
+	if (!trace_file_write_header(pool_path(), pool_header->groups))
+		return false;
 	drain_write_table();
 	return true;
+}
+
+static bool make_thread(void *(*main_function)(void *), size_t stack_bytes)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	bool is_made;
+
+	pthread_attr_init(&attributes);
+	if (stack_bytes)
+		pthread_attr_setstacksize(&attributes, stack_bytes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	is_made = real_pthread_create(&thread, &attributes, main_function, NULL) == 0;
+	pthread_attr_destroy(&attributes);
+	return is_made;
 }
 
 bool writer_start(void)
 {
 	struct hook_scope *outer = hook_own_begin();
 	sigset_t all, before;
-	pthread_attr_t attributes;
-	pthread_t thread;
 	bool is_made;
 
 	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &all, &before, 8, 0, 0);
-	is_made = real_pthread_create(&thread, &attributes, writer_main, NULL) == 0;
+	/* the heir may have to run the target's destructors: a stack of the usual size */
+	is_made = make_thread(heir_main, 0) && make_thread(writer_main, STACK_BYTES);
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &before, NULL, 8, 0, 0);
-	pthread_attr_destroy(&attributes);
 	hook_own_end(outer);
 	return is_made;
 }
 
-/* @return false when the writer made no progress for too long. */
-static bool ask_writer(enum request wanted)
+/*
+ * Waits while *word is value, as long as the writer makes progress. @return false when it made none
+ * for too long.
+ */
+static bool wait_for_writer(uint32_t *word, uint32_t value)
 {
-	uint32_t before = __atomic_load_n(&served, __ATOMIC_ACQUIRE);
 	uint64_t bytes = trace_file_bytes(), since_ns = clock_monotonic_ns();
 
-	__atomic_store_n(&request, wanted, __ATOMIC_SEQ_CST);
-	ring_wake_writer();
-	while (__atomic_load_n(&served, __ATOMIC_ACQUIRE) == before) {
-		sys_futex_wait(&served, before, 10 * MS);
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value) {
+		sys_futex_wait(word, value, 10 * MS);
 		if (trace_file_bytes() != bytes) {
 			bytes = trace_file_bytes();
 			since_ns = clock_monotonic_ns();
@@ -274,17 +325,23 @@ static bool ask_writer(enum request wanted)
 	return true;
 }
 
-/* The writer has returned from its loop, and its thread runs the end of the process. */
+/* One request at a time: another thread's may be under way, and the answer to it is not ours. */
 static bool ask(enum request wanted)
 {
-	struct hook_scope *outer;
+	static uint32_t is_asking;
+	uint32_t before;
+	bool is_served;
 
-	if (!is_alone)
-		return ask_writer(wanted);
-	outer = hook_own_begin();
-	serve(wanted);
-	hook_own_end(outer);
-	return true;
+	while (__atomic_exchange_n(&is_asking, 1, __ATOMIC_ACQUIRE))
+		if (!wait_for_writer(&is_asking, 1))
+			return false;
+	before = __atomic_load_n(&served, __ATOMIC_ACQUIRE);
+	__atomic_store_n(&request, wanted, __ATOMIC_SEQ_CST);
+	ring_wake_writer();
+	is_served = wait_for_writer(&served, before);
+	__atomic_store_n(&is_asking, 0, __ATOMIC_RELEASE);
+	sys_futex_wake(&is_asking, 1);
+	return is_served;
 }
 
 /* In a forked child the switch is off, and so is everything here. */
@@ -307,25 +364,43 @@ void writer_flush(void)
 		ask(REQUEST_FLUSH);
 }
 
+/* What was recorded before an exec, to go on with when it fails. */
+static uint32_t groups_before_exec;
+
 void writer_before_exec(void)
 {
-	if (is_recording())
-		ask(REQUEST_EXEC);
+	uint32_t groups = __atomic_exchange_n(&hook_switch->groups, 0, __ATOMIC_SEQ_CST);
+
+	if (!groups)
+		return;
+	__atomic_store_n(&groups_before_exec, groups, __ATOMIC_RELEASE);
+	ask(REQUEST_EXEC);
 }
 
 void writer_after_exec(void)
 {
-	if (is_recording())
-		pool_set_closed(false);
+	uint32_t groups = __atomic_exchange_n(&groups_before_exec, 0, __ATOMIC_ACQ_REL);
+
+	if (!groups)
+		return;
+	pool_set_closed(false);
+	__atomic_store_n(&hook_switch->groups, groups, __ATOMIC_SEQ_CST);
 }
 
 void writer_close(void)
 {
 	static uint32_t is_begun;
+	bool was_recording = __atomic_exchange_n(&hook_switch->groups, 0, __ATOMIC_SEQ_CST);
 
-	if (!is_recording() || __atomic_exchange_n(&is_begun, 1, __ATOMIC_ACQ_REL))
+	/*
+	 * a thread that ends the process while another one closes the trace must not cut it short
+	 */
+	if (!was_recording) {
+		if (is_begun && sys_getpid() == init_pid)
+			wait_for_writer(&is_closed, 0);
 		return;
-	__atomic_store_n(&hook_switch->groups, 0, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&is_begun, 1, __ATOMIC_RELEASE);
 	if (!ask(REQUEST_CLOSE))
 		trace_file_give_up();
 }

@@ -89,7 +89,7 @@ struct lt_open_run {
 struct lt_stack_cache_entry {
 	uint64_t hash;
 	uint32_t id;
-	uint32_t generation;
+	uint32_t reserved;
 };
 
 /* Who writes what: each group of fields starts a cache line of its own. */
