@@ -56,7 +56,7 @@ static uint32_t served;	      /* futex: passes that served a request */
 static uint32_t is_closed;    /* futex */
 static bool is_sample_wanted; /* set by target threads */
 static uint32_t is_alone;     /* futex: every thread of the target has ended */
-static int heir_tid;
+static uint32_t heir_tid; /* futex: set before the writer looks at threads */
 
 /* ---- duties by the clock ---- */
 static uint64_t own_cpu_ns(void)
@@ -98,7 +98,7 @@ static void sample(uint64_t now_ns)
 	if (now_ns - threads_at_ns < THREADS_NS)
 		return;
 	threads_at_ns = now_ns;
-	proc_sample_threads(writer_tid, heir_tid);
+	proc_sample_threads(writer_tid, (int)heir_tid);
 	proc_sample_io_uring();
 	emit_own_cost();
 	function_names_resolve();
@@ -140,7 +140,7 @@ static void write_end(void)
 {
 	uint64_t lost_count;
 
-	proc_sample_threads(writer_tid, heir_tid);
+	proc_sample_threads(writer_tid, (int)heir_tid);
 	proc_sample_maps(LT_seen_at_end);
 	proc_sample_process(LT_seen_at_end);
 	proc_sample_io_uring();
@@ -226,6 +226,8 @@ static void *writer_main(void *argument)
 {
 	(void)argument;
 	leave_shared_descriptors();
+	while (!__atomic_load_n(&heir_tid, __ATOMIC_ACQUIRE))
+		sys_futex_wait(&heir_tid, 0, MS);
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
 	writer_tid = ring_writer_tid = sys_gettid();
@@ -255,7 +257,9 @@ static void *heir_main(void *argument)
 {
 	(void)argument;
 	hook_self.mark = HOOK_MARK_OWN;
-	__atomic_store_n(&heir_tid, sys_gettid(), __ATOMIC_RELEASE);
+	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-heir", 0, 0, 0, 0);
+	__atomic_store_n(&heir_tid, (uint32_t)sys_gettid(), __ATOMIC_RELEASE);
+	sys_futex_wake(&heir_tid, 1);
 	while (!__atomic_load_n(&is_alone, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&is_alone, 0, HEIR_NAP_NS);
 	hook_self.mark = NULL;
