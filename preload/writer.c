@@ -54,6 +54,7 @@ static uint64_t checkpoint_at_bytes;
 static uint32_t request;      /* enum request, set by target threads */
 static uint32_t served;	      /* futex: passes that served a request */
 static uint32_t is_closed;    /* futex */
+static bool is_paused; /* between an exec and its failure */
 static bool is_sample_wanted; /* set by target threads */
 static uint32_t is_alone;     /* futex: every thread of the target has ended */
 static uint32_t heir_tid; /* futex: set before the writer looks at threads */
@@ -173,6 +174,8 @@ static void serve(uint32_t wanted)
 		drain_for_good();
 		write_end();
 		pool_set_closed(true);
+		/* nothing may stand behind the end of the file while exec decides */
+		__atomic_store_n(&is_paused, true, __ATOMIC_RELEASE);
 		break;
 	default:
 		function_names_resolve();
@@ -243,7 +246,8 @@ static void *writer_main(void *argument)
 		if (wanted != REQUEST_NONE)
 			serve(wanted);
 		else
-			sleep_until_needed(pass(false));
+			sleep_until_needed(__atomic_load_n(&is_paused, __ATOMIC_ACQUIRE) ||
+					   pass(false));
 	}
 	return NULL;
 }
@@ -388,6 +392,7 @@ void writer_after_exec(void)
 	if (!groups)
 		return;
 	pool_set_closed(false);
+	__atomic_store_n(&is_paused, false, __ATOMIC_RELEASE);
 	__atomic_store_n(&hook_switch->groups, groups, __ATOMIC_SEQ_CST);
 }
 
