@@ -34,7 +34,7 @@ $(BUILD)/shim/%.c.o: %.c
 	$(if $(V),,@echo '  CC   $<')
 	$(Q)$(CC) $(CFLAGS) $(SHIM_FLAGS) -c -o $@ $<
 
-$(BUILD)/shim/%.S.o: %.S preload/hooks.def
+$(BUILD)/shim/%.S.o: %.S preload/hooks.def preload/phase_calls.def
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  AS   $<')
 	$(Q)$(CC) $(SHIM_FLAGS) -c -o $@ $<
@@ -44,7 +44,7 @@ $(BUILD)/report/%.c.o: %.c
 	$(if $(V),,@echo '  CC   $<')
 	$(Q)$(CC) $(CFLAGS) $(REPORT_FLAGS) -c -o $@ $<
 
-$(BUILD)/exports.map: preload/exports.map.S preload/hooks.def preload/exports_extra.def
+$(BUILD)/exports.map: preload/exports.map.S preload/hooks.def preload/exports_extra.def preload/phase_calls.def
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -Ipreload -o $@ $<
 

@@ -94,6 +94,11 @@ bool hook_enter_slow(struct hook_scope *scope, const void *caller)
 
 	if (mark == HOOK_MARK_OWN)
 		return false;
+	self->errno_at = __errno_location();
+	scope->saved_errno = *self->errno_at;
+	scope->caller = caller;
+	scope->cookie = HOOK_COOKIE ^ (uintptr_t)scope;
+	scope->outer = NULL;
 	if (mark) {
 		struct alternate_stack alternate = alternate_stack_now();
 

@@ -77,6 +77,7 @@ struct hook_thread {
 	struct lt_ring *ring;
 	struct hook_scope *mark; /* the active hook; HOOK_MARK_OWN in the shim's own threads */
 	uint64_t ticket;	 /* of the pthread_create that made this thread */
+	int *errno_at;		 /* this thread's errno; set with the ring */
 };
 
 extern __thread struct hook_thread hook_self __attribute__((tls_model("initial-exec")));
@@ -118,12 +119,12 @@ static inline bool hook_enter(struct hook_scope *scope, unsigned group, const vo
 	/* libunwind maps memory, and unmaps it when a thread ends: not the target's doing */
 	if (group != LT_GROUP_heap && LT_UNLIKELY(stack_is_walker(caller)))
 		return false;
-	scope->saved_errno = *__errno_location();
+	if (LT_UNLIKELY(self->mark || !self->ring))
+		return hook_enter_slow(scope, caller);
+	scope->saved_errno = *self->errno_at;
 	scope->caller = caller;
 	scope->cookie = HOOK_COOKIE ^ (uintptr_t)scope;
 	scope->outer = NULL;
-	if (LT_UNLIKELY(self->mark || !self->ring))
-		return hook_enter_slow(scope, caller);
 	self->mark = scope;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return true;
@@ -134,7 +135,7 @@ static inline void hook_leave(struct hook_scope *scope)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	scope->cookie = 0;
 	hook_self.mark = scope->outer;
-	*__errno_location() = scope->saved_errno;
+	*hook_self.errno_at = scope->saved_errno;
 }
 
 /*

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "definitions.h"
 #include "facts.h"
 #include "follow.h"
 #include "hook.h"
@@ -80,6 +81,9 @@ static void record_start(void)
 	proc_sample_maps(LT_seen_at_start);
 	proc_sample_fds(LT_seen_at_start);
 	proc_sample_process(LT_seen_at_start);
+	/* whoever reads the rings of a process that dies at once needs the modules from the file */
+	definitions_modules();
+	trace_file_write_definitions(0);
 }
 
 /*

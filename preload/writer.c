@@ -237,8 +237,6 @@ static void *writer_main(void *argument)
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	trace_file_be_patient();
-	/* whoever reads the rings of a killed process needs the modules from the file */
-	definitions_modules();
 	pass(true);
 	while (!is_closed) {
 		uint32_t wanted = __atomic_exchange_n(&request, REQUEST_NONE, __ATOMIC_ACQ_REL);

@@ -58,7 +58,7 @@ struct lt_pool_header {
 };
 
 /* ---- rings ---- */
-#define LT_RING_SLOTS 4096u	     /* a power of two */
+#define LT_RING_SLOTS 8192u	     /* a power of two */
 #define LT_RING_SLACK_SLOTS 64u	     /* kept free for records of signal handlers that nest */
 #define LT_STACK_CACHE_ENTRIES 1024u /* a power of two */
 #define LT_OPEN_RUN_COUNT 4u
