@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the shim must leave alone, and where its file goes."""
 import os
+import resource
 import socket
 import subprocess
 import time
@@ -101,3 +102,33 @@ def case_unwritable_output(ctx):
     lines = result.err.splitlines()
     ctx.equal(len(lines), 1, f"lines on stderr: {lines}")
     ctx.check("/nonexistent/directory" in lines[0], f"no path in {lines[0]!r}")
+
+
+def case_foreign_file_stays(ctx):
+    """A file or folder that has the trace's name by mistake is not moved away; the target runs on."""
+    precious = os.path.join(ctx.scratch, "precious")
+    for make in (lambda: open(precious, "w").write("mine"), lambda: os.mkdir(precious)):
+        make()
+        before = os.lstat(precious)
+        result = ctx.traced([ctx.fixture("heap_peak")], env={"LLMTRACE_OUTPUT": precious})
+        ctx.equal(result.code, 0, "exit code")
+        ctx.check(precious in result.err, f"no line about it: {result.err!r}")
+        after = os.lstat(precious)
+        ctx.equal([after.st_ino, after.st_mode], [before.st_ino, before.st_mode], "what has the name")
+        ctx.check(not os.path.exists(precious + ".old"), "it was moved away")
+        if os.path.isfile(precious):
+            os.unlink(precious)
+
+
+def case_file_size_limit(ctx):
+    """The limit is the target's own to hit: SIGXFSZ would kill it."""
+    ctx.both([ctx.fixture("heap_peak")], limits={resource.RLIMIT_FSIZE: 50 << 10})
+
+
+def case_allocator_of_the_program(ctx):
+    """Its blocks cannot be seen, and the report says so."""
+    ctx.both([ctx.fixture("own_malloc")])
+    notices = [e for e in ctx.dump() if e.name == "notice" and e.aux == "allocator_replaced"]
+    ctx.equal(len(notices), 1, "notices of a malloc of its own")
+    said = " ".join(f"{line['subject']} {line['note']}" for line in ctx.report()["coverage"])
+    ctx.check("malloc of its own" in said, f"not in the coverage: {said}")
