@@ -32,6 +32,9 @@ static void record_open(const void *caller, unsigned call, const char *path, int
 	struct hook_scope scope;
 	struct file_facts facts;
 
+	/* the number may have belonged to something that was closed where no hook saw it */
+	if (begin && fd >= 0)
+		io_runs_break(NULL, fd, caller);
 	if (!begin || !hook_enter(&scope, LT_GROUP_files, caller))
 		return;
 	facts = fd >= 0 ? file_facts_of(fd, path) : file_facts_of_failed(path, scope.saved_errno);
@@ -293,6 +296,8 @@ static void record_dup(const void *caller, unsigned call, int old_fd, int new_fd
 {
 	struct hook_scope scope;
 
+	if (is_recorded && new_fd >= 0)
+		io_runs_break(NULL, new_fd, caller);
 	if (!is_recorded || !hook_enter(&scope, LT_GROUP_files, caller))
 		return;
 	HOOK_EMIT(&scope, dup, call, clock_after(), hook_stack(&scope), event->old_fd = old_fd;

@@ -40,6 +40,9 @@ static void record_open(const void *caller, unsigned call, const char *path, con
 	struct file_facts facts;
 	int fd = -1;
 
+	/* its memory may have been that of a stream which was closed where no hook saw it */
+	if (begin && stream)
+		io_runs_break(stream, -1, caller);
 	if (!begin || !hook_enter(&scope, LT_GROUP_files, caller))
 		return;
 	if (stream)
