@@ -16,9 +16,8 @@ def main_trace(ctx):
     names = sorted(n for n in os.listdir(ctx.scratch) if n.startswith("trace") and ".zst" in n)
     for name in names:
         path = os.path.join(ctx.scratch, name)
-        events = ctx.dump(path)
-        if any(e.name == "phase_begin" and "load" in e.aux for e in events):
-            return path, events
+        if any("load" in row["phase"] for row in ctx.rows(ctx.report(trace=path), "phases")):
+            return path, ctx.dump(path)
     ctx.check(False, f"no trace with a model load among {names}")
     return None
 
@@ -57,7 +56,7 @@ def case_python(ctx):
     check_host(ctx, "python")
 
 
-@limit(240)
+@limit(600)
 def case_node(ctx):
     check_host(ctx, "node")
 
