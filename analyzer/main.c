@@ -3,19 +3,17 @@
  * llmtrace-report: commands, files, exit codes. Everything that is printed on stderr is printed
  * here (and by the progress bar); nothing below this file ends the process on purpose.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "analysis.h"
+#include "completeness.h"
 #include "dump.h"
 #include "llmtrace/version.h"
 #include "options.h"
 #include "progress.h"
 #include "render.h"
-
-#define LOST_SHARE_MAX 100u	/* more than one event in a hundred: data are missing */
 
 static int complain(const struct error *error)
 {
@@ -39,35 +37,6 @@ static int default_file(const char **ret_path, struct error *ret_error)
 				 "no trace given, and %s is not here: run "
 				 "`LD_PRELOAD=libllmtrace.so CMD` first, or give a file",
 				 *ret_path);
-	return 0;
-}
-
-/* A closed, running or killed trace with nothing lost is fine. */
-static int completeness(const struct trace *trace, struct error *ret_error)
-{
-	const struct trace_facts *facts = trace_facts(trace);
-	uint64_t lost = facts->lost_event_count + facts->damage_event_count;
-
-	if (facts->is_damaged)
-		return error_set(ret_error, EXIT_DATA_MISSING,
-				 "%s: damaged at byte %" PRIu64 ": %s; "
-				 "the report has what could be read",
-				 facts->path, facts->damage[0].offset, facts->damage[0].reason);
-	if (facts->is_cut && facts->state == TRACE_KILLED && facts->rings != TRACE_RINGS_READ)
-		return error_set(ret_error, EXIT_DATA_MISSING,
-				 "%s: cut at byte %" PRIu64 "; the report "
-				 "has what comes before it",
-				 facts->path, facts->cut_offset);
-	if (facts->state == TRACE_KILLED && facts->rings != TRACE_RINGS_READ)
-		return error_set(ret_error, EXIT_DATA_MISSING,
-				 "%s: ends at byte %" PRIu64 " without "
-				 "its end: the process was killed and its rings are gone; its last "
-				 "moments may be missing",
-				 facts->path, facts->file_bytes);
-	if (lost > (lost + facts->event_count) / LOST_SHARE_MAX)
-		return error_set(ret_error, EXIT_DATA_MISSING, "%s: %" PRIu64 " of %" PRIu64
-				 " events were lost; counts are too low", facts->path, lost,
-				 lost + facts->event_count);
 	return 0;
 }
 
