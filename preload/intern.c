@@ -2,7 +2,12 @@
 /*
  * The table of call stacks and strings; see intern.h. Entries are appended to arenas; hash indexes,
  * each twice as large as the one before, hold their ids. New entries go to the newest index; a
- * look-up asks all of them. A slot of an index goes from 0 to an id once and never changes.
+ * look-up asks all of them. A slot of an index goes from 0 to an id or to a seal once, and never
+ * changes again.
+ *
+ * A thread that does not know of the newest index yet could enter in an older one what another
+ * enters in the newest. So whoever goes past an older index seals the free slot at which its look-up
+ * ended there: nothing can be added to that chain any more, and the late thread looks again.
  */
 #include "intern.h"
 
@@ -16,6 +21,7 @@
 #define PROBE_MAX 64u
 #define ARENAS_AHEAD 3u
 #define STRING_MAX_BYTES 4095u
+#define SEAL ((uint64_t)1 << 32) /* no entry has the id 0 */
 
 struct intern_index {
 	uint64_t *slots; /* high half: hash; low half: id */
@@ -125,7 +131,7 @@ static bool is_same(uint32_t id, enum lt_intern_type type, const void *bytes, ui
 }
 
 struct slot_search {
-	uint64_t *slot; /* the id, or the free slot behind its chain; NULL: the chain is full */
+	uint64_t *slot; /* the free slot behind the chain; NULL: sealed, or the chain is full */
 	uint32_t id;	/* 0: not there */
 };
 
@@ -141,45 +147,75 @@ static struct slot_search search(struct intern_index *index, enum lt_intern_type
 
 		if (!value)
 			return (struct slot_search){slot, 0};
+		if (value == SEAL)
+			break;
 		if (value >> 32 == hash >> 32 &&
 		    is_same((uint32_t)value, type, bytes, length, generation))
-			return (struct slot_search){slot, (uint32_t)value};
+			return (struct slot_search){NULL, (uint32_t)value};
 	}
 	return (struct slot_search){NULL, 0};
+}
+
+static bool fill_slot(uint64_t *slot, uint64_t value)
+{
+	uint64_t expected = 0;
+
+	return __atomic_compare_exchange_n(slot, &expected, value, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+/* What is added must be added behind all indexes that are known: seals the others on the way. */
+static struct slot_search search_all(uint32_t count, enum lt_intern_type type, const void *bytes,
+				     uint32_t length, uint32_t generation, uint64_t hash)
+{
+	struct slot_search found = {NULL, 0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		do
+			found = search(&indexes[i], type, bytes, length, generation, hash);
+		while (i + 1 < count && found.slot && !fill_slot(found.slot, SEAL));
+		if (found.id)
+			break;
+	}
+	return found;
+}
+
+/* Another thread was faster: its entry counts. The one made here stays behind, unused. */
+static uint32_t give_way(uint32_t own_id, enum lt_intern_type type, uint32_t id)
+{
+	if (own_id)
+		__atomic_store_n(&intern_entry(own_id)->state,
+				 (uint32_t)type | LT_INTERN_IS_DUPLICATE, __ATOMIC_RELEASE);
+	return id;
 }
 
 uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t length,
 		      uint32_t generation, uint64_t hash)
 {
-	uint32_t count = __atomic_load_n(&index_count, __ATOMIC_ACQUIRE);
-	struct slot_search found = {NULL, 0};
+	uint32_t count = __atomic_load_n(&index_count, __ATOMIC_ACQUIRE), seen;
 	uint32_t id = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
-		found = search(&indexes[i], type, bytes, length, generation, hash);
-		if (found.id)
-			return found.id;
-	}
-	while (found.slot) {
-		uint64_t expected = 0;
+	for (;;) {
+		struct slot_search found =
+			search_all(count, type, bytes, length, generation, hash);
 
-		if (!id)
-			id = add_entry(type, bytes, length, generation, hash);
-		if (!id)
-			return 0;
-		if (__atomic_compare_exchange_n(found.slot, &expected, hash >> 32 << 32 | id, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		if (found.id)
+			return give_way(id, type, found.id);
+		if (found.slot) {
+			if (!id)
+				id = add_entry(type, bytes, length, generation, hash);
+			if (!id)
+				return 0;
+			if (!fill_slot(found.slot, hash >> 32 << 32 | id))
+				continue;
 			__atomic_add_fetch(&indexes[count - 1].used, 1, __ATOMIC_RELAXED);
 			return id;
 		}
-		found = search(&indexes[count - 1], type, bytes, length, generation, hash);
-		if (found.id) {
-			__atomic_store_n(&intern_entry(id)->state,
-					 (uint32_t)type | LT_INTERN_IS_DUPLICATE, __ATOMIC_RELEASE);
-			return found.id;
-		}
+		seen = count;
+		count = __atomic_load_n(&index_count, __ATOMIC_ACQUIRE);
+		if (count == seen)
+			return give_way(id, type, 0);
 	}
-	return 0;
 }
 
 uint32_t intern_text(const char *text, size_t length)
