@@ -10,11 +10,10 @@
 #include "clock.h"
 #include "hook.h"
 #include "sys.h"
-#include "text.h"
 
 /*
- * A record is dropped when the writer makes no progress for so long: it stands, say on a full disk.
- * When it waits for a CPU or inside a write it will go on, so it gets more time.
+ * A record is dropped when the writer makes no progress for so long and says that it stands, say on
+ * a full disk. When it waits for a CPU or inside a write it will go on, so it gets more time.
  */
 #define NO_PROGRESS_NS 20000000u
 #define BUSY_NS 1000000000u
@@ -23,7 +22,7 @@
 uint32_t ring_writer_sleeps;
 uint32_t ring_writer_calls;
 uint32_t ring_progress;
-int ring_writer_tid;
+uint32_t ring_writer_stands;
 
 void ring_wake_writer(void)
 {
@@ -63,24 +62,20 @@ static bool is_real_time(void)
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
-/* Field 3 of its stat in /proc: R also while it waits for a CPU, D inside a write that is slow. */
-static bool is_writer_busy(void)
+/*
+ * Asked from memory: the writer's state in /proc would cost the target a descriptor, and another of
+ * its threads could get the next number meanwhile.
+ */
+static bool writer_stands(void)
 {
-	char path[64], line[128];
-	const char *name_end;
-
-	text_format(path, sizeof(path), "/proc/self/task/%u/stat", (uint64_t)ring_writer_tid);
-	if (text_read_file(path, line, sizeof(line)) <= 0)
-		return false;
-	name_end = text_last(line, ')');
-	return name_end && name_end[1] == ' ' && (name_end[2] == 'R' || name_end[2] == 'D');
+	return __atomic_load_n(&ring_writer_stands, __ATOMIC_ACQUIRE);
 }
 
 static bool has_stopped(uint64_t since_ns)
 {
 	uint64_t idle_ns = clock_monotonic_ns() - since_ns;
 
-	return idle_ns > BUSY_NS || (idle_ns > NO_PROGRESS_NS && !is_writer_busy());
+	return idle_ns > BUSY_NS || (idle_ns > NO_PROGRESS_NS && writer_stands());
 }
 
 /*

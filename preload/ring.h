@@ -20,12 +20,12 @@
 /*
  * Futex words between threads and writer. sleeps: the writer waits on calls; calls: bumped to wake
  * it; progress: bumped by the writer whenever it has moved a tail, waited on by threads whose ring
- * is full.
+ * is full; stands: not 0 while the writer waits for what may never come, room on the disk.
  */
 extern uint32_t ring_writer_sleeps;
 extern uint32_t ring_writer_calls;
 extern uint32_t ring_progress;
-extern int ring_writer_tid;
+extern uint32_t ring_writer_stands;
 void ring_wake_writer(void);
 
 /*

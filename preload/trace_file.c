@@ -19,6 +19,7 @@
 #include "identity.h"
 #include "llmtrace/wire.h"
 #include "own_fds.h"
+#include "ring.h"
 #include "sys.h"
 #include "text.h"
 #include "trace_name.h"
@@ -170,9 +171,13 @@ static bool write_all(const void *bytes, size_t count)
 		if (try_write(bytes, count, &done))
 			continue;
 		if (!is_patient || __atomic_load_n(&has_given_up, __ATOMIC_ACQUIRE))
-			return false;
+			break;
+		__atomic_store_n(&ring_writer_stands, 1, __ATOMIC_RELEASE);
 		sys_futex_wait(&never, 0, RETRY_NS);
 	}
+	__atomic_store_n(&ring_writer_stands, 0, __ATOMIC_RELEASE);
+	if (done < count)
+		return false;
 	offset_bytes += count;
 	return true;
 }
