@@ -208,14 +208,15 @@ static void sleep_until_needed(bool was_progress)
 /*
  * A table of descriptors of its own, with the trace and the pool alone: files that the writer opens
  * for a moment do not take the numbers that the target's next open must get, and a number that the
- * target closes or reuses stays ours. Where the kernel refuses, the writer goes on with the shared
- * table.
+ * target closes or reuses stays ours. A root of its own: after a chroot of the target the paths of
+ * trace and pool, and /proc, still mean the same here. Where the kernel refuses, the writer goes on
+ * with what it shares.
  */
-static void leave_shared_descriptors(void)
+static void leave_shared_state(void)
 {
 	unsigned first = 0, own;
 
-	if (SYS_CALL(unshare, CLONE_FILES, 0, 0, 0, 0, 0) < 0)
+	if (SYS_CALL(unshare, CLONE_FILES | CLONE_FS, 0, 0, 0, 0, 0) < 0)
 		return;
 	while (own_fd_in_range(first, UINT_MAX, &own)) {
 		if (own > first)
@@ -228,12 +229,12 @@ static void leave_shared_descriptors(void)
 static void *writer_main(void *argument)
 {
 	(void)argument;
-	leave_shared_descriptors();
+	leave_shared_state();
 	while (!__atomic_load_n(&heir_tid, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&heir_tid, 0, MS);
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
-	writer_tid = ring_writer_tid = sys_gettid();
+	writer_tid = sys_gettid();
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	trace_file_be_patient();
