@@ -8,8 +8,10 @@
 #include "sys.h"
 
 #define OWN_FD_MAX 8u
+#define TAKEN INT32_MIN /* a place that is being filled in */
 
 static int fds[OWN_FD_MAX]; /* the number plus 1, 0: free */
+static uint64_t devices[OWN_FD_MAX], inodes[OWN_FD_MAX];
 
 /*
  * As high as the limit allows, in steps: programs walk up from 0, and few close past 1,000 one by
@@ -25,10 +27,35 @@ static long move_up(int fd)
 	return moved;
 }
 
+/* Under this limit there are no such numbers: then the highest of those that it leaves. */
+static long move_to_end(int fd)
+{
+	struct rlimit limit;
+	long moved = -1;
+
+	if (SYS_CALL(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit, 0, 0) < 0)
+		return -1;
+	for (long low = (long)limit.rlim_cur - 1; low > fd && moved < 0; low--)
+		moved = sys_fcntl(fd, F_DUPFD_CLOEXEC, low);
+	return moved;
+}
+
+static void remember_file(int handle, int fd)
+{
+	struct stat stat;
+
+	if (sys_fstat(fd, &stat) < 0)
+		return;
+	devices[handle] = stat.st_dev;
+	inodes[handle] = stat.st_ino;
+}
+
 int own_fd_adopt(int fd)
 {
 	long moved = move_up(fd);
 
+	if (moved < 0)
+		moved = move_to_end(fd);
 	if (moved >= 0) {
 		sys_close(fd);
 		fd = (int)moved;
@@ -36,9 +63,12 @@ int own_fd_adopt(int fd)
 	for (int handle = 0; handle < (int)OWN_FD_MAX; handle++) {
 		int expected = 0;
 
-		if (__atomic_compare_exchange_n(&fds[handle], &expected, fd + 1, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			return handle;
+		if (!__atomic_compare_exchange_n(&fds[handle], &expected, TAKEN, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		remember_file(handle, fd);
+		__atomic_store_n(&fds[handle], fd + 1, __ATOMIC_RELEASE);
+		return handle;
 	}
 	sys_close(fd);
 	return -1;
@@ -46,7 +76,9 @@ int own_fd_adopt(int fd)
 
 int own_fd_number(int handle)
 {
-	return __atomic_load_n(&fds[handle], __ATOMIC_ACQUIRE) - 1;
+	int number = __atomic_load_n(&fds[handle], __ATOMIC_ACQUIRE);
+
+	return number > 0 ? number - 1 : -1;
 }
 
 void own_fd_forget(int handle)
@@ -62,11 +94,19 @@ void own_fd_close(int handle)
 		sys_close(fd);
 }
 
+static bool is_our_file(unsigned handle, int fd)
+{
+	struct stat stat;
+
+	return sys_fstat(fd, &stat) == 0 && stat.st_dev == devices[handle] &&
+	       stat.st_ino == inodes[handle];
+}
+
 bool own_fd_is(int fd)
 {
 	for (unsigned i = 0; i < OWN_FD_MAX; i++)
-		if (__atomic_load_n(&fds[i], __ATOMIC_RELAXED) == fd + 1)
-			return fd >= 0;
+		if (__atomic_load_n(&fds[i], __ATOMIC_ACQUIRE) == fd + 1)
+			return fd >= 0 && is_our_file(i, fd);
 	return false;
 }
 
@@ -94,9 +134,9 @@ bool own_fd_in_range(unsigned first, unsigned last, unsigned *ret_lowest)
 	bool is_found = false;
 
 	for (unsigned i = 0; i < OWN_FD_MAX; i++) {
-		int fd = __atomic_load_n(&fds[i], __ATOMIC_RELAXED) - 1;
+		int fd = __atomic_load_n(&fds[i], __ATOMIC_ACQUIRE);
 
-		if (fd < 0 || (unsigned)fd < first || (unsigned)fd > last)
+		if (fd-- <= 0 || (unsigned)fd < first || (unsigned)fd > last || !is_our_file(i, fd))
 			continue;
 		if (!is_found || (unsigned)fd < *ret_lowest)
 			*ret_lowest = (unsigned)fd;

@@ -25,7 +25,8 @@ void own_fd_close(int handle);
 void own_fd_forget(int handle);
 
 /*
- * Whether fd is one of ours at this moment. The hooks on close answer EBADF for it, as for any
+ * Whether fd is one of ours at this moment: its number, and the file behind it, since the target may
+ * have taken the number where no hook saw it. The hooks on close answer EBADF for it, as for any
  * number that the target did not open; dup2 and dup3 onto it call own_fd_yield first.
  */
 bool own_fd_is(int fd);
