@@ -9,9 +9,11 @@
 #include <elf.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "clock.h"
 #include "hook.h"
+#include "proc_samples.h"
 #include "stack.h"
 #include "sys.h"
 #include "text.h"
@@ -57,7 +59,10 @@ static void read_build_id(struct module *module, const ElfW(Phdr) * segment)
 	}
 }
 
-/* The program itself has no name in the loader's list. */
+/*
+ * The program itself has no name in the loader's list. Where the kernel has not mapped a loader for
+ * it, the loader was started by hand, and is what /proc/self/exe names.
+ */
 static void set_path(struct module *module, const char *name)
 {
 	long length;
@@ -66,6 +71,9 @@ static void set_path(struct module *module, const char *name)
 		text_copy(module->path, sizeof(module->path), name);
 		return;
 	}
+	if (!getauxval(AT_BASE) &&
+	    proc_mapped_path(module->start, module->path, sizeof(module->path)))
+		return;
 	length = sys_readlink("/proc/self/exe", module->path, sizeof(module->path) - 1);
 	module->path[length > 0 ? length : 0] = '\0';
 }

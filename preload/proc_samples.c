@@ -115,6 +115,27 @@ static void for_each_line(const char *path, void (*visit)(const char *line, unsi
 	sys_close((int)fd);
 }
 
+static uint64_t wanted_addr;
+static char found_path[LT_PATH_BYTES];
+
+static void find_path(const char *line, unsigned argument)
+{
+	struct map_line map;
+
+	(void)argument;
+	if (parse_map(line, &map) && wanted_addr >= map.start && wanted_addr < map.end)
+		text_copy(found_path, sizeof(found_path), map.path);
+}
+
+bool proc_mapped_path(uint64_t addr, char *ret_path, size_t bytes)
+{
+	wanted_addr = addr;
+	found_path[0] = '\0';
+	for_each_line("/proc/self/maps", find_path, 0);
+	text_copy(ret_path, bytes, found_path);
+	return found_path[0] == '/';
+}
+
 void proc_sample_maps(unsigned at)
 {
 	if (groups & LT_GROUP_maps)

@@ -7,6 +7,7 @@
 #define LLMTRACE_PROC_SAMPLES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "llmtrace/pool.h"
@@ -20,6 +21,9 @@ void proc_samples_init(struct lt_ring *ring, uint32_t groups);
 /* at: LT_seen_at_... */
 void proc_sample_maps(unsigned at);
 void proc_sample_fds(unsigned at);
+
+/* The file that is mapped at an address. @return false when there is none. Start-up only. */
+bool proc_mapped_path(uint64_t addr, char *ret_path, size_t bytes);
 
 /*
  * @return whether only our threads are left: the main thread has ended before the process.

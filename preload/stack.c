@@ -9,7 +9,6 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "hook.h"
@@ -82,7 +81,8 @@ void stack_init(unsigned depth)
 	if (!is_pending)
 		method = "caller only: call stacks were switched off";
 	else
-		loader_code = range_of(getauxval(AT_BASE));
+		/* not AT_BASE: that is 0 when the loader was started by hand */
+		loader_code = range_of((uintptr_t)_r_debug.r_ldbase);
 }
 
 static const char *open_walker(void)
