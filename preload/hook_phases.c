@@ -19,6 +19,7 @@
 #include "hook_call.h"
 #include "io_runs.h"
 #include "real.h"
+#include "module_symbols.h"
 #include "sys.h"
 #include "writer.h"
 
@@ -169,12 +170,7 @@ static void *find_real(unsigned phase, const void *caller)
 	if (LT_LIKELY(real != NULL))
 		return real;
 	outer = hook_own_begin();
-	real_resolve();
-	real = real_dlsym(RTLD_NEXT, phases[phase].name);
-	if (!real) {
-		dlerror();
-		real = real_find_for_caller(phases[phase].name, caller);
-	}
+	real = symbol_for_caller(phases[phase].name, caller);
 	hook_own_end(outer);
 	if (real)
 		remember_site(phase, caller, real);
@@ -376,8 +372,12 @@ static unsigned phase_of_name(const char *name)
  */
 static void *answer_global(unsigned phase, const void *caller)
 {
-	return find_real(phase, caller) ? phases[phase].entry
-					: real_dlsym(RTLD_NEXT, phases[phase].name);
+	struct hook_scope *outer = hook_own_begin();
+	void *real = symbol_in_scope(phases[phase].name, caller);
+
+	hook_own_end(outer);
+	dlerror();
+	return real ? phases[phase].entry : real_dlsym(RTLD_NEXT, phases[phase].name);
 }
 
 struct dlsym_answer lt_dlsym(void *handle, const char *name, const void *caller)

@@ -21,6 +21,7 @@
 #include "pool.h"
 #include "proc_samples.h"
 #include "real.h"
+#include "module_symbols.h"
 #include "sys.h"
 #include "text.h"
 #include "trace_file.h"
@@ -143,6 +144,7 @@ __attribute__((constructor)) static void init(int argc, char **argv, char **envp
 	(void)argc;
 	(void)argv;
 	real_resolve();
+	symbols_init();
 	start(envp);
 	hook_own_end(outer);
 }

@@ -39,12 +39,4 @@ void real_resolve(void);
 /* The real dlsym, found without calling dlsym. Valid after real_resolve. */
 extern void *(*real_dlsym)(void *handle, const char *name);
 
-/*
- * Finds the function behind a hook that the next library in search order does not offer, because it
- * lives in a library that was loaded RTLD_LOCAL: asks the module that holds caller, then every
- * loaded module.
- * @return NULL when there is none. Calls the loader: not for hot paths.
- */
-void *real_find_for_caller(const char *name, const void *caller);
-
 #endif
