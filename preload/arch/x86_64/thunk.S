@@ -158,6 +158,8 @@ vfork:
 	jmp *real_vfork(%rip)
 	.cfi_endproc
 	.size vfork, . - vfork
+	.globl __vfork
+	.set __vfork, vfork
 
 /* ---- dlsym ---- */
 	.globl dlsym
