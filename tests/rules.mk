@@ -19,6 +19,11 @@ FIXTURE_LIBS := $(patsubst $(TESTS_DIR)/fixtures/%.c,$(FIXTURE_BUILD)/%.so, \
 	$(filter $(TESTS_DIR)/fixtures/lib_%,$(FIXTURE_SOURCES)))
 FIXTURE_PROGRAMS := $(patsubst $(TESTS_DIR)/fixtures/%.c,$(FIXTURE_BUILD)/%, \
 	$(filter-out $(TESTS_DIR)/fixtures/lib_%,$(FIXTURE_SOURCES)))
+# lib_*.cpp: exceptions and destructors need the other compiler; it links a host, trap_*.cpp, too.
+FIXTURE_LIBS += $(patsubst $(TESTS_DIR)/fixtures/%.cpp,$(FIXTURE_BUILD)/%.so, \
+	$(wildcard $(TESTS_DIR)/fixtures/lib_*.cpp))
+FIXTURE_PROGRAMS += $(patsubst $(TESTS_DIR)/fixtures/%.cpp,$(FIXTURE_BUILD)/%, \
+	$(wildcard $(TESTS_DIR)/fixtures/trap_*.cpp))
 FIXTURES := $(FIXTURE_PROGRAMS) $(FIXTURE_LIBS) \
 	$(FIXTURE_BUILD)/file_reads_fortified $(FIXTURE_BUILD)/file_streams_fortified
 
@@ -29,6 +34,16 @@ $(FIXTURE_BUILD)/fixture.o: $(TESTS_DIR)/fixtures/fixture.c $(TESTS_DIR)/fixture
 $(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.c
 	@mkdir -p $(@D)
 	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
+
+FIXTURE_CXXFLAGS := -std=gnu++17 -O1 -fno-inline -fno-optimize-sibling-calls -fomit-frame-pointer \
+	-Wall -Wextra -Werror -Wno-unused-result
+
+$(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(FIXTURE_CXXFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
+
+$(FIXTURE_BUILD)/%: $(TESTS_DIR)/fixtures/%.cpp | $(FIXTURE_LIBS)
+	$(CXX) $(FIXTURE_CXXFLAGS) -o $@ $< -pthread -ldl $(FIXTURE_LINK_$*) -Wl,-rpath,'$$ORIGIN'
 
 $(FIXTURE_BUILD)/%_fortified: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o
 	$(CC) $(FORTIFY_CFLAGS) -o $@ $^ -pthread -ldl
