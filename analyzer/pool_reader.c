@@ -15,6 +15,7 @@
 
 #include "blocks_window.h"
 #include "pool_reader_parts.h"
+#include "private_path.h"
 
 static const char *check_header(const struct lt_pool_header *pool,
 				const struct lt_file_header *file)
@@ -32,9 +33,14 @@ static const char *check_header(const struct lt_pool_header *pool,
 	return NULL;
 }
 
+/* The name of the file that the header gives may have a user's name replaced. */
 static int open_path(const char *path)
 {
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *found = private_path_find(path);
+	int fd = found ? open(found, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) : -1;
+
+	free(found);
+	return fd;
 }
 
 static const char *read_header(struct pool *pool, const struct lt_file_header *file)

@@ -17,6 +17,7 @@
 
 #include "blocks_window.h"
 #include "pool_reader_parts.h"
+#include "private_path.h"
 
 #define COMPRESSION_LEVEL 3
 #define HEADERS_BYTES (sizeof(struct lt_frame_header) + sizeof(struct lt_block_header))
@@ -105,17 +106,19 @@ static bool is_copy(const struct pool *pool, const struct block_index *index,
 	struct block_index other;
 	struct stat status;
 	struct error error;
-	char path[LT_PATH_BYTES];
-	bool is_same;
+	char path[LT_PATH_BYTES], *found;
+	bool is_same = false;
 
 	memcpy(path, pool->header->trace_path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	if (stat(path, &status) != 0 ||
-	    (status.st_dev == ours->st_dev && status.st_ino == ours->st_ino) ||
-	    block_index_init(&other, path, &error) != 0)
-		return false;
-	is_same = memcmp(&other.header, &index->header, sizeof(other.header)) == 0;
-	block_index_release(&other);
+	found = private_path_find(path);
+	if (found && stat(found, &status) == 0 &&
+	    (status.st_dev != ours->st_dev || status.st_ino != ours->st_ino) &&
+	    block_index_init(&other, found, &error) == 0) {
+		is_same = memcmp(&other.header, &index->header, sizeof(other.header)) == 0;
+		block_index_release(&other);
+	}
+	free(found);
 	return is_same;
 }
 
@@ -174,10 +177,13 @@ void pool_remove(const struct lt_file_header *header)
 {
 	struct stat status;
 	int fd = pool_open_file(header);
+	char *path;
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &status) == 0 && status.st_uid == geteuid())
-		unlink(header->pool_path);
+	path = private_path_find(header->pool_path);
+	if (path && fstat(fd, &status) == 0 && status.st_uid == geteuid())
+		unlink(path);
+	free(path);
 	close(fd);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "private_path.h"
 #include "symbols_debug.h"
 
 struct elf_symbol {
@@ -193,6 +194,7 @@ struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
 				     size_t build_id_bytes, const char *debug_dir)
 {
 	struct symbol_file *file;
+	char *found;
 
 	if (!build_id_bytes)
 		return NULL;
@@ -200,9 +202,12 @@ struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
 	if (!file)
 		return NULL;
 	file->debug = (struct elf_handle){ -1, NULL };
-	open_elf(&file->module, path, build_id, build_id_bytes);
-	if (!open_linked(file, path, build_id, build_id_bytes, debug_dir))
+	found = private_path_find(path);
+	if (found)
+		open_elf(&file->module, found, build_id, build_id_bytes);
+	if (!found || !open_linked(file, found, build_id, build_id_bytes, debug_dir))
 		open_by_build_id(file, build_id, build_id_bytes, debug_dir);
+	free(found);
 	if (!file->module.elf && !file->debug.elf) {
 		symbol_file_close(file);
 		return NULL;

@@ -12,6 +12,7 @@
 #include "intern.h"
 #include "llmtrace/events.h"
 #include "llmtrace/wire.h"
+#include "privacy.h"
 #include "sys.h"
 #include "trace_file.h"
 
@@ -106,6 +107,7 @@ void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_by
 
 static void put_module(const struct module *module)
 {
+	char path[LT_PATH_BYTES];
 	struct row row;
 
 	row_begin(&row);
@@ -116,7 +118,8 @@ static void put_module(const struct module *module)
 	lt_put_varint(&row.out, module->first_generation);
 	lt_put_varint(&row.out, module->time_ns);
 	lt_put_text(&row.out, module->build_id, module->build_id_bytes);
-	lt_put_text(&row.out, module->path, strlen(module->path));
+	lt_put_text(&row.out, path,
+		    privacy_path(module->path, strlen(module->path), path, sizeof(path)));
 	row_end(&row, LT_KIND_module);
 }
 

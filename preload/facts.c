@@ -9,12 +9,14 @@
 #include "clock.h"
 #include "definitions.h"
 #include "llmtrace/version.h"
+#include "options.h"
 #include "pool.h"
+#include "privacy.h"
 #include "stack.h"
 #include "sys.h"
 #include "text.h"
 
-static char text[65536];
+static char text[65536], replaced[65536];
 
 static void add(const char *key, const char *value)
 {
@@ -34,14 +36,26 @@ static void add_link(const char *key, const char *path)
 	long length = sys_readlink(path, text, sizeof(text));
 
 	if (length > 0)
-		definitions_meta(key, text, (size_t)length);
+		definitions_meta(key, replaced,
+				 privacy_path(text, (size_t)length, replaced, sizeof(replaced)));
+}
+
+static void add_command(void)
+{
+	long length = text_read_file("/proc/self/cmdline", text, sizeof(text));
+
+	while (length > 0 && text[length - 1] == '\0')
+		length--;
+	if (length > 0)
+		definitions_meta("command", replaced,
+				 privacy_command(text, (size_t)length, replaced, sizeof(replaced)));
 }
 
 static void add_file(const char *key, const char *path)
 {
 	long length = text_read_file(path, text, sizeof(text));
 
-	while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\0'))
+	while (length > 0 && text[length - 1] == '\n')
 		length--;
 	if (length > 0)
 		definitions_meta(key, text, (size_t)length);
@@ -87,7 +101,8 @@ void facts_add(void)
 	uint64_t kilobytes;
 
 	add("llmtrace_version", LLMTRACE_VERSION);
-	add_file("command", "/proc/self/cmdline");
+	add("privacy", strcmp(options_get()->privacy, "off") ? "on" : "off");
+	add_command();
 	add_link("exe", "/proc/self/exe");
 	add_link("cwd", "/proc/self/cwd");
 	add_names();
@@ -107,7 +122,8 @@ void facts_add_recording(void)
 {
 	add("clock",
 	    clock_is_ticking ? "tsc" : "clock_gettime: the time stamp counter is not steady");
-	add("pool_place", pool_path()[0] ? pool_path() : "memory: no file system had room");
+	privacy_path(pool_path(), strlen(pool_path()), replaced, sizeof(replaced));
+	add("pool_place", replaced[0] ? replaced : "memory: no file system had room");
 }
 
 void facts_add_stack_method(void)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "hook.h"
+#include "privacy.h"
 #include "sys.h"
 #include "text.h"
 
@@ -22,8 +23,8 @@ uint32_t file_path_of(int fd, const char *fallback)
 	text_format(link, sizeof(link), "/proc/thread-self/fd/%u", (uint64_t)(unsigned)fd);
 	length = sys_readlink(link, path, sizeof(path));
 	if (length <= 0 || length == (long)sizeof(path))
-		return hook_string(fallback);
-	return intern_text(path, (size_t)length);
+		return privacy_intern(fallback);
+	return privacy_intern_bytes(path, (size_t)length);
 }
 
 /*
@@ -43,7 +44,7 @@ uint32_t file_path_given(const char *path, int error)
 	if (error && !is_about_path(error) &&
 	    SYS_CALL(faccessat, AT_FDCWD, path, F_OK, 0, 0, 0) == -EFAULT)
 		return 0;
-	return hook_string(path);
+	return privacy_intern(path);
 }
 
 struct file_facts file_facts_of(int fd, const char *path)
@@ -51,7 +52,7 @@ struct file_facts file_facts_of(int fd, const char *path)
 	struct file_facts facts = { 0 };
 	struct stat stat;
 
-	facts.path = path && path[0] == '/' ? hook_string(path) : file_path_of(fd, path);
+	facts.path = path && path[0] == '/' ? privacy_intern(path) : file_path_of(fd, path);
 	if (sys_fstat(fd, &stat) < 0)
 		return facts;
 	facts.file_bytes = (uint64_t)stat.st_size;

@@ -9,6 +9,7 @@
 #include "hook.h"
 #include "hooked.h"
 #include "init.h"
+#include "privacy.h"
 #include "real.h"
 #include "stack.h"
 
@@ -25,7 +26,7 @@ static void check_allocator(void)
 	if (hook_enter(&scope, LT_GROUP_system, NULL)) {
 		HOOK_EMIT(&scope, notice, LT_notice_kind_allocator_replaced, clock_after(), 0,
 			  event->value = (uintptr_t)found;
-			  event->text = hook_string(info.dli_fname); event->reserved = 0);
+			  event->text = privacy_intern(info.dli_fname); event->reserved = 0);
 		hook_leave(&scope);
 	}
 }

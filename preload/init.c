@@ -19,6 +19,7 @@
 #include "modules.h"
 #include "options.h"
 #include "pool.h"
+#include "privacy.h"
 #include "proc_samples.h"
 #include "real.h"
 #include "module_symbols.h"
@@ -119,6 +120,7 @@ static void start(char **envp)
 	if (options_get()->mistake)
 		options_say("%s has a value that is not understood: using its default%s",
 			    options_get()->mistake, "");
+	privacy_init(envp);
 	page = make_switch();
 	problem = page ? set_up() : "the kernel has no MADV_WIPEONFORK (Linux 4.14): not recording";
 	if (problem) {

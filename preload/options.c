@@ -91,6 +91,8 @@ void options_init(char **envp)
 	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") &&
 	    strcmp(options.follow, "1"))
 		options.mistake = "LLMTRACE_FOLLOW";
+	if (strcmp(options.privacy, "on") && strcmp(options.privacy, "off"))
+		options.mistake = "LLMTRACE_PRIVACY";
 }
 
 void options_say(const char *format, const char *a, const char *b)

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "identity.h"
 #include "own_fds.h"
+#include "privacy.h"
 #include "ring.h"
 #include "sys.h"
 #include "text.h"
@@ -150,7 +151,7 @@ static bool place(const char *trace_path)
 		if (try_place())
 			return true;
 	}
-	if (trace_path[0] && strlen(trace_path) + 32 < sizeof(path)) {
+	if (trace_path[0] && strlen(trace_path) + 128 < sizeof(path)) {
 		text_format(path, sizeof(path), "%s.%u.pool", trace_path, (uint64_t)self->pid);
 		if (try_place())
 			return true;
@@ -172,7 +173,8 @@ bool pool_init(const char *trace_path)
 	pool_header->pid = (uint32_t)self->pid;
 	pool_header->process_start_ticks = self->start_ticks;
 	memcpy(pool_header->boot_id, self->boot_id, sizeof(pool_header->boot_id));
-	text_copy(pool_header->trace_path, sizeof(pool_header->trace_path), trace_path);
+	privacy_path(trace_path, strlen(trace_path), pool_header->trace_path,
+		     sizeof(pool_header->trace_path));
 	memcpy(pool_header->magic, LT_POOL_MAGIC, sizeof(pool_header->magic));
 	return true;
 }

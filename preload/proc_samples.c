@@ -8,6 +8,7 @@
 #include "intern.h"
 #include "own_fds.h"
 #include "pool.h"
+#include "privacy.h"
 #include "sys.h"
 #include "text.h"
 #include "writer_emit.h"
@@ -59,7 +60,7 @@ static bool parse_map(const char *line, struct map_line *ret_map)
 static void emit_piece(const struct map_line *map, uint64_t start, uint64_t end, const char *path,
 		       unsigned at)
 {
-	uint32_t name = *path ? intern_string(path) : 0;
+	uint32_t name = *path ? privacy_intern(path) : 0;
 
 	if (start == end)
 		return;
@@ -193,7 +194,7 @@ static void emit_fd(uint64_t fd, unsigned at)
 	    sys_fstat((int)fd, &stat) < 0)
 		return;
 	offset = sys_lseek((int)fd, 0, SEEK_CUR);
-	name = intern_string(path);
+	name = privacy_intern(path);
 	WRITER_EMIT(ring, fd_seen, at, event->fd = (int)fd; event->path = name;
 		    event->offset_bytes = offset < 0 ? -1 : offset; event->device = stat.st_dev;
 		    event->inode = stat.st_ino; event->file_bytes = (uint64_t)stat.st_size;

@@ -20,6 +20,7 @@
 #include "llmtrace/wire.h"
 #include "own_fds.h"
 #include "ring.h"
+#include "privacy.h"
 #include "sys.h"
 #include "text.h"
 #include "trace_name.h"
@@ -230,7 +231,7 @@ bool trace_file_write_header(const char *pool_path, uint32_t groups)
 	header.start_unix_ns = real_time_ns();
 	header.time_namespace_ns = self->time_namespace_ns;
 	header.groups = groups;
-	text_copy(header.pool_path, sizeof(header.pool_path), pool_path);
+	privacy_path(pool_path, strlen(pool_path), header.pool_path, sizeof(header.pool_path));
 	header.crc = lt_crc32c(0, &header, sizeof(header));
 	return write_skippable(LT_FRAME_FILE, &header, sizeof(header));
 }
