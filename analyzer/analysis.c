@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis_read.h"
 #include "analyze.h"
 #include "report_alloc.h"
 
@@ -30,7 +31,6 @@ const struct analysis *const analyses[] = {
 };
 const size_t analysis_count = sizeof(analyses) / sizeof(analyses[0]);
 
-#define AHEAD_COUNT 8u		/* events */
 #define ANALYSES_MAX (sizeof(analyses) / sizeof(analyses[0]))
 
 struct listener {
@@ -104,53 +104,32 @@ static void destroy_all(struct dispatch *dispatch)
 	free(dispatch);
 }
 
-static void flush_heap(struct model *model, const struct dispatch *dispatch)
+static void tell_event(void *context, const struct lt_record *record, uint32_t stream)
 {
+	const struct dispatch *dispatch = context;
+	const struct listener *listener = dispatch->listeners[LT_STATE_KIND(record->state)];
+
+	for (; listener->event; listener++)
+		listener->event(listener->state, record, stream);
+}
+
+static void tell_heap(void *context, const struct heap_change *changes, size_t count)
+{
+	const struct dispatch *dispatch = context;
+
 	for (size_t i = 0; i < analysis_count; i++)
-		if (analyses[i]->heap && dispatch->states[i])
-			analyses[i]->heap(dispatch->states[i], model->changes,
-					  model->change_count);
-	model->change_count = 0;
-}
-
-static void dispatch_batch(struct model *model, const struct dispatch *dispatch,
-			   const struct trace_batch *batch)
-{
-	for (size_t i = 0; i < batch->count; i++) {
-		const struct lt_record *record = batch->records[i];
-		const struct listener *listener = dispatch->listeners[LT_STATE_KIND(record->state)];
-
-		if (i + AHEAD_COUNT < batch->count)
-			model_expect(model, batch->records[i + AHEAD_COUNT]);
-		model_apply(model, record, batch->stream);
-		if (model->change_count == HEAP_CHANGES_MAX)
-			flush_heap(model, dispatch);
-		for (; listener->event && model->is_counted; listener++)
-			listener->event(listener->state, record, batch->stream);
-	}
-}
-
-static void tell_progress(struct trace *trace, const struct analysis_progress *progress)
-{
-	if (progress)
-		progress->update(progress->context, trace_progress_bytes(trace),
-				 trace_facts(trace)->file_bytes);
+		if (analyses[i]->heap)
+			analyses[i]->heap(dispatch->states[i], changes, count);
 }
 
 /* dispatch: NULL to follow the model alone. */
-static void read_all(struct trace *trace, struct model *model, const struct dispatch *dispatch,
-		     const struct analysis_progress *progress)
+static void read_all(const struct analysis_context *context, struct dispatch *dispatch,
+		     const struct read_filter *filter, const struct analysis_progress *progress)
 {
-	static const struct dispatch nobody;
-	struct trace_batch batch;
+	const struct read_listener everybody = { tell_event, tell_heap, dispatch }, nobody = { 0 };
 
-	if (!dispatch)
-		dispatch = &nobody;
-	while (trace_next_batch(trace, &batch)) {
-		dispatch_batch(model, dispatch, &batch);
-		tell_progress(trace, progress);
-	}
-	flush_heap(model, dispatch);
+	analysis_read(context->trace, context->model, filter, dispatch ? &everybody : &nobody,
+		      progress);
 }
 
 static int no_such_phase(const struct analysis_context *context, struct error *ret_error)
@@ -184,14 +163,15 @@ static void finish_phases(struct analysis_context *context, struct model *model)
 static void run_filtered(struct analysis_context *context, const struct phase_row *filter,
 			 const struct analysis_progress *progress, struct report *report)
 {
+	const struct read_filter spans = { filter->spans, filter->span_count };
 	struct model *first = context->model, model;
 	struct dispatch *dispatch;
 
 	trace_rewind(context->trace);
-	model_init(&model, context->trace, filter->spans, filter->span_count);
+	model_init(&model, context->trace);
 	context->model = &model;
 	dispatch = create_all(context);
-	read_all(context->trace, &model, dispatch, progress);
+	read_all(context, dispatch, &spans, progress);
 	finish_all(context, dispatch, report);
 	destroy_all(dispatch);
 	model_release(&model);
@@ -206,13 +186,14 @@ int analysis_run(struct trace *trace, struct symbols *symbols, const char *phase
 	struct analysis_context context = {
 		.trace = trace, .model = &model, .phase_filter = phase_filter,
 		.stacks = stack_groups_new(trace, symbols) };
+	const struct read_filter everything = { 0 };
 	struct dispatch *dispatch = NULL;
 	int status = 0;
 
-	model_init(&model, trace, NULL, 0);
+	model_init(&model, trace);
 	if (!phase_filter)
 		dispatch = create_all(&context);
-	read_all(trace, &model, dispatch, progress);
+	read_all(&context, dispatch, &everything, progress);
 	finish_phases(&context, &model);
 	if (dispatch) {
 		finish_all(&context, dispatch, report);

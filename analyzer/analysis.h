@@ -34,7 +34,8 @@ struct analysis_context {
 struct analysis {
 	const char *name;		/* id of its table */
 	const char *doc;
-	uint8_t kinds[ANALYSIS_KINDS_MAX]; /* enum lt_kind, 0 ends the list; all 0: no events */
+	/* enum lt_kind, none of those that heap() tells; 0 ends the list; all 0: no events */
+	uint8_t kinds[ANALYSIS_KINDS_MAX];
 	uint32_t group;			/* enum lt_group that it needs, 0: none */
 	/* @return its state; context outlives it. */
 	void *(*create)(const struct analysis_context *context);

@@ -44,28 +44,24 @@ static void *create(const struct analysis_context *context)
 
 static inline unsigned class_of(uint64_t bytes)
 {
-	if (bytes <= 16)
-		return bytes != 0;
-	return 61 - (unsigned)__builtin_clzll(bytes - 1);
+	unsigned above = 61 - (unsigned)__builtin_clzll((bytes - 1) | 8);
+
+	return bytes <= 16 ? bytes != 0 : above;
 }
 
+/* What is not there has no bytes: nothing is asked, since no guess would be right. */
 static inline void count_change(struct heap_sizes *sizes, const struct heap_change *change)
 {
-	if (change->has_freed) {
-		struct size_class *freed = &sizes->classes[class_of(change->freed_bytes)];
+	struct size_class *freed = &sizes->classes[class_of(change->freed_bytes)];
+	struct size_class *added = &sizes->classes[class_of(change->added_bytes)];
 
-		freed->live_bytes -= change->freed_bytes;
-		freed->live_count--;
-		freed->temporary_count += change->is_temporary;
-	}
-	if (change->has_added) {
-		struct size_class *added = &sizes->classes[class_of(change->added_bytes)];
-
-		added->live_bytes += change->added_bytes;
-		added->live_count++;
-		added->alloc_count += change->is_allocation;
-		added->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
-	}
+	freed->live_bytes -= change->freed_bytes;
+	freed->live_count -= change->has_freed;
+	freed->temporary_count += change->is_temporary;
+	added->live_bytes += change->added_bytes;
+	added->live_count += change->has_added;
+	added->alloc_count += change->is_allocation;
+	added->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
 }
 
 static void count_changes(void *state, const struct heap_change *changes, size_t count)

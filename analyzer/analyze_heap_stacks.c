@@ -67,23 +67,19 @@ static inline struct stack_heap *touch(struct heap_by_stack *heap, uint32_t stac
 	return counters;
 }
 
-static void count_freed(struct heap_by_stack *heap, const struct heap_change *change)
+/* What is not there counts for stack 0 with zeros: nothing is asked, no guess would be right. */
+static inline void count_change(struct heap_by_stack *heap, const struct heap_change *change)
 {
-	struct stack_heap *counters = touch(heap, change->freed_stack);
+	struct stack_heap *freed = touch(heap, change->freed_stack), *added;
 
-	counters->live_bytes -= change->freed_bytes;
-	counters->live_count--;
-	counters->temporary_count += change->is_temporary;
-}
-
-static void count_added(struct heap_by_stack *heap, const struct heap_change *change)
-{
-	struct stack_heap *counters = touch(heap, change->added_stack);
-
-	counters->live_bytes += change->added_bytes;
-	counters->live_count++;
-	counters->alloc_count += change->is_allocation;
-	counters->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
+	freed->live_bytes -= change->freed_bytes;
+	freed->live_count -= change->has_freed;
+	freed->temporary_count += change->is_temporary;
+	added = touch(heap, change->added_stack);
+	added->live_bytes += change->added_bytes;
+	added->live_count += change->has_added;
+	added->alloc_count += change->is_allocation;
+	added->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
 	heap->peak_number += change->is_new_peak;
 }
 
@@ -96,10 +92,7 @@ static void count_changes(void *state, const struct heap_change *changes, size_t
 			__builtin_prefetch(&heap->stacks[changes[i + AHEAD_COUNT].freed_stack], 1);
 			__builtin_prefetch(&heap->stacks[changes[i + AHEAD_COUNT].added_stack], 1);
 		}
-		if (changes[i].has_freed)
-			count_freed(heap, &changes[i]);
-		if (changes[i].has_added)
-			count_added(heap, &changes[i]);
+		count_change(heap, &changes[i]);
 	}
 }
 

@@ -1,55 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live blocks of the heap. Open addressing with linear probing; an entry is deleted by moving
- * its followers up, so that no tombstones pile up under malloc/free churn. Address 0 marks a free
- * entry.
+ * Every heap event comes by here, one after the other: what can be done by the shards is not done
+ * here. An event that live_shard.c answered takes its answer off the list of that shard; which
+ * events these are follows from the same fields there and here.
  */
 #include "live_blocks.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "report_alloc.h"
 
-#define FIRST_CAPACITY 4096u	/* a power of two */
-
-struct block {
-	uint64_t addr;
-	uint64_t size_bytes;
-	uint32_t stack;
-	uint32_t reserved;
-};
-
-_Static_assert(sizeof(struct block) == 24, "the cache holds as many as possible");
-
 /* What a thread has under way. */
 struct stream_heap {
-	struct block moving;	/* block of its realloc; addr 0: not tracked */
-	uint64_t last_addr;	/* what it allocated last */
-	bool is_moving;		/* realloc_begin of a block without its realloc_end so far */
+	struct moving_block moving;	/* block of its realloc; addr 0: not tracked */
+	uint64_t last_addr;		/* what it allocated last */
+	bool is_moving;			/* realloc_begin of a block without its realloc_end so far */
 };
 
 struct live_blocks {
-	struct block *entries;
-	uint64_t mask;
-	unsigned shift;
 	struct stream_heap *streams;
 	struct heap_totals totals;
 };
-
-static void set_capacity(struct live_blocks *blocks, uint64_t capacity)
-{
-	blocks->entries = report_alloc(capacity, sizeof(*blocks->entries));
-	blocks->mask = capacity - 1;
-	blocks->shift = 64 - (unsigned)__builtin_ctzll(capacity);
-}
 
 struct live_blocks *live_blocks_new(uint32_t stream_limit)
 {
 	struct live_blocks *blocks = report_alloc(1, sizeof(*blocks));
 
 	blocks->streams = report_alloc(stream_limit, sizeof(*blocks->streams));
-	set_capacity(blocks, FIRST_CAPACITY);
 	return blocks;
 }
 
@@ -57,7 +34,6 @@ void live_blocks_free(struct live_blocks *blocks)
 {
 	if (!blocks)
 		return;
-	free(blocks->entries);
 	free(blocks->streams);
 	free(blocks);
 }
@@ -67,63 +43,51 @@ const struct heap_totals *live_blocks_totals(const struct live_blocks *blocks)
 	return &blocks->totals;
 }
 
-static inline uint64_t home_of(const struct live_blocks *blocks, uint64_t addr)
+static inline const struct block_found *next_found(struct found_cursor *found, uint64_t addr)
 {
-	return addr * 0x9e3779b97f4a7c15ull >> blocks->shift;
+	return found->next[live_shard_of(addr, found->shard_count)]++;
 }
 
-void live_blocks_expect(const struct live_blocks *blocks, const struct lt_record *record)
+static inline void note_peak(struct heap_totals *totals, struct heap_change *change)
 {
-	/* the address is the first field of every heap record */
-	uint64_t addr = ((const struct lt_ev_alloc *)record)->addr;
-
-	__builtin_prefetch(&blocks->entries[home_of(blocks, addr)]);
+	change->live_bytes = totals->live_bytes;
+	if (totals->live_bytes <= totals->peak_live_bytes || !change->has_added)
+		return;
+	totals->peak_live_bytes = totals->live_bytes;
+	totals->peak_ns = change->time_ns;
+	change->is_new_peak = true;
 }
 
-/* @return the entry of addr, or the free entry where it belongs. */
-static inline struct block *entry_of(struct live_blocks *blocks, uint64_t addr)
+/*
+ * An alloc or a free of a block. Nearly all events are such, and which of the two comes next cannot
+ * be guessed: both take the same way, without a branch.
+ */
+static inline void follow_block(struct live_blocks *blocks, const struct lt_record *record,
+				struct stream_heap *heap, bool is_alloc,
+				const struct block_found *old, struct heap_change *change)
 {
-	uint64_t i = home_of(blocks, addr);
+	static const uint64_t nothing;
+	const uint64_t *size_bytes =
+		is_alloc ? &((const struct lt_ev_alloc *)record)->size_bytes : &nothing;
+	struct heap_totals *totals = &blocks->totals;
+	uint64_t addr = heap_addr(record), last_addr = heap->last_addr;
+	bool is_known = old->is_known;
 
-	while (blocks->entries[i].addr && blocks->entries[i].addr != addr)
-		i = (i + 1) & blocks->mask;
-	return &blocks->entries[i];
+	*change = (struct heap_change){
+		.time_ns = record->time, .freed_bytes = old->size_bytes,
+		.added_bytes = *size_bytes, .freed_stack = old->stack,
+		.added_stack = is_alloc ? record->stack : 0, .has_freed = is_known,
+		.has_added = is_alloc, .is_allocation = is_alloc,
+		.is_temporary = !is_alloc & is_known & (last_addr == addr) };
+	heap->last_addr = is_alloc ? addr : is_known ? 0 : last_addr;
+	totals->live_bytes += change->added_bytes - change->freed_bytes;
+	totals->live_count += (uint64_t)is_alloc - is_known;
+	totals->missed_free_count += is_alloc & is_known;
+	note_peak(totals, change);
 }
 
-static void grow(struct live_blocks *blocks)
-{
-	struct block *old = blocks->entries;
-	uint64_t old_capacity = blocks->mask + 1;
-
-	set_capacity(blocks, old_capacity * 2);
-	for (uint64_t i = 0; i < old_capacity; i++)
-		if (old[i].addr)
-			*entry_of(blocks, old[i].addr) = old[i];
-	free(old);
-}
-
-/* Moves followers up that would no longer be found from their home. */
-static void delete_entry(struct live_blocks *blocks, struct block *entry)
-{
-	uint64_t hole = (uint64_t)(entry - blocks->entries), i = hole;
-
-	for (;;) {
-		uint64_t home;
-
-		i = (i + 1) & blocks->mask;
-		if (!blocks->entries[i].addr)
-			break;
-		home = home_of(blocks, blocks->entries[i].addr);
-		if (((i - home) & blocks->mask) < ((i - hole) & blocks->mask))
-			continue;
-		blocks->entries[hole] = blocks->entries[i];
-		hole = i;
-	}
-	blocks->entries[hole].addr = 0;
-}
-
-static void report_freed(struct live_blocks *blocks, const struct block *block,
-			 struct heap_change *change)
+static inline void note_freed(struct live_blocks *blocks, const struct block_found *block,
+			      struct heap_change *change)
 {
 	change->has_freed = true;
 	change->freed_bytes = block->size_bytes;
@@ -132,98 +96,46 @@ static void report_freed(struct live_blocks *blocks, const struct block *block,
 	blocks->totals.live_count--;
 }
 
-/* @return whether the block was known; *ret_block gets it. */
-static bool remove_block(struct live_blocks *blocks, uint64_t addr, struct block *ret_block,
-			 struct heap_change *change)
-{
-	struct block *entry = entry_of(blocks, addr);
-
-	if (!entry->addr)
-		return false;
-	*ret_block = *entry;
-	report_freed(blocks, entry, change);
-	delete_entry(blocks, entry);
-	return true;
-}
-
-static void add_block(struct live_blocks *blocks, const struct block *block, uint64_t time_ns,
-		      struct heap_change *change)
+/* old: what lay at its address and was never seen to go. */
+static void note_added(struct live_blocks *blocks, struct live_block block,
+		       const struct block_found *old, struct heap_change *change)
 {
 	struct heap_totals *totals = &blocks->totals;
-	struct block *entry = entry_of(blocks, block->addr);
 
-	if (entry->addr) {
+	if (old->is_known) {
 		totals->missed_free_count++;
-		report_freed(blocks, entry, change);
+		note_freed(blocks, old, change);
 	}
-	*entry = *block;
 	change->has_added = true;
-	change->added_bytes = block->size_bytes;
-	change->added_stack = block->stack;
-	totals->live_bytes += block->size_bytes;
-	if (totals->live_bytes > totals->peak_live_bytes) {
-		totals->peak_live_bytes = totals->live_bytes;
-		totals->peak_ns = time_ns;
-		change->is_new_peak = true;
-	}
-	if (++totals->live_count * 2 > blocks->mask)
-		grow(blocks);
+	change->added_bytes = block.size_bytes;
+	change->added_stack = block.stack;
+	totals->live_bytes += block.size_bytes;
+	totals->live_count++;
 }
 
-static void apply_alloc(struct live_blocks *blocks, const struct lt_record *record, uint32_t stream,
-			bool is_counted, struct heap_change *change)
+static void follow_realloc_begin(struct live_blocks *blocks, uint64_t addr,
+				 struct stream_heap *heap, struct found_cursor *found,
+				 struct heap_change *change)
 {
-	/* alloc_aligned begins with the fields of alloc */
-	const struct lt_ev_alloc *event = (const struct lt_ev_alloc *)record;
-	struct block block = { event->addr, event->size_bytes, record->stack, 0 };
-
-	if (!event->addr) {
-		blocks->totals.failed_count += is_counted;
-		return;
-	}
-	if (!is_counted)
-		return;
-	add_block(blocks, &block, record->time, change);
-	change->is_allocation = true;
-	blocks->streams[stream].last_addr = event->addr;
-}
-
-static void apply_free(struct live_blocks *blocks, const struct lt_record *record, uint32_t stream,
-		       bool is_counted, struct heap_change *change)
-{
-	const struct lt_ev_free *event = (const struct lt_ev_free *)record;
-	struct block block;
-
-	if (!event->addr)
-		return;
-	blocks->totals.free_count += is_counted;
-	if (!remove_block(blocks, event->addr, &block, change)) {
-		blocks->totals.unknown_free_count += is_counted;
-		return;
-	}
-	change->is_temporary = blocks->streams[stream].last_addr == event->addr;
-	blocks->streams[stream].last_addr = 0;
-}
-
-static void apply_realloc_begin(struct live_blocks *blocks, const struct lt_record *record,
-				uint32_t stream, struct heap_change *change)
-{
-	const struct lt_ev_realloc_begin *event = (const struct lt_ev_realloc_begin *)record;
-	struct stream_heap *heap = &blocks->streams[stream];
+	const struct block_found *block;
 
 	heap->moving.addr = 0;
-	heap->is_moving = event->addr != 0;
-	if (heap->is_moving)
-		remove_block(blocks, event->addr, &heap->moving, change);
+	heap->is_moving = addr != 0;
+	if (!heap->is_moving)
+		return;
+	block = next_found(found, addr);
+	if (!block->is_known)
+		return;
+	note_freed(blocks, block, change);
+	heap->moving = (struct moving_block){ addr, { block->size_bytes, block->stack } };
 }
 
-static void apply_realloc_end(struct live_blocks *blocks, const struct lt_record *record,
-			      uint32_t stream, bool is_counted, struct heap_change *change)
+static void follow_realloc_end(struct live_blocks *blocks, const struct lt_record *record,
+			       struct stream_heap *heap, bool is_counted,
+			       struct found_cursor *found, struct heap_change *change)
 {
-	const struct lt_ev_realloc_end *event = (const struct lt_ev_realloc_end *)record;
-	struct stream_heap *heap = &blocks->streams[stream];
-	struct block block = { event->addr, event->size_bytes, record->stack, 0 };
-	bool is_failed = !event->addr && event->size_bytes;
+	struct moving_block block = { heap_addr(record), { realloc_size(record), record->stack } };
+	bool is_failed = !block.addr && block.block.size_bytes;
 	bool is_released = is_counted && heap->is_moving && !is_failed;
 
 	blocks->totals.free_count += is_released;
@@ -232,7 +144,7 @@ static void apply_realloc_end(struct live_blocks *blocks, const struct lt_record
 	if (is_failed)
 		block = heap->moving;
 	if (block.addr && (is_counted || heap->moving.addr)) {
-		add_block(blocks, &block, record->time, change);
+		note_added(blocks, block.block, next_found(found, block.addr), change);
 		change->is_allocation = is_counted && !is_failed;
 		heap->last_addr = block.addr;
 	}
@@ -240,24 +152,65 @@ static void apply_realloc_end(struct live_blocks *blocks, const struct lt_record
 	heap->is_moving = false;
 }
 
-void live_blocks_apply(struct live_blocks *blocks, const struct lt_record *record, uint32_t stream,
-		       bool is_counted, struct heap_change *ret_change)
+/* Everything but allocs and frees that were answered. */
+static __attribute__((noinline)) void follow_other(struct live_blocks *blocks,
+						   const struct lt_record *record,
+						   const struct heap_run *run,
+						   struct found_cursor *found,
+						   struct heap_change *change)
 {
-	*ret_change = (struct heap_change){ .time_ns = record->time };
+	struct stream_heap *heap = &blocks->streams[run->stream];
+
+	*change = (struct heap_change){ .time_ns = record->time };
 	switch (LT_STATE_KIND(record->state)) {
-	case LT_KIND_alloc:
-	case LT_KIND_alloc_aligned:
-		apply_alloc(blocks, record, stream, is_counted, ret_change);
-		break;
 	case LT_KIND_free:
-		apply_free(blocks, record, stream, is_counted, ret_change);
 		break;
 	case LT_KIND_realloc_begin:
-		apply_realloc_begin(blocks, record, stream, ret_change);
+		follow_realloc_begin(blocks, heap_addr(record), heap, found, change);
+		break;
+	case LT_KIND_realloc_end:
+		follow_realloc_end(blocks, record, heap, run->is_counted, found, change);
 		break;
 	default:
-		apply_realloc_end(blocks, record, stream, is_counted, ret_change);
+		blocks->totals.failed_count += run->is_counted && !heap_addr(record);
 		break;
 	}
-	ret_change->live_bytes = blocks->totals.live_bytes;
+	note_peak(&blocks->totals, change);
+}
+
+size_t live_blocks_follow(struct live_blocks *blocks, const struct heap_run *run, size_t first,
+			  struct found_cursor *found, struct heap_changes *changes)
+{
+	struct stream_heap *heap = &blocks->streams[run->stream];
+	uint64_t free_count = 0, unknown_count = 0;
+	size_t i = first;
+
+	for (; i < run->count && changes->count < HEAP_CHANGES_MAX; i++) {
+		const struct lt_record *record = run->records[i];
+		struct heap_change *change = &changes->items[changes->count];
+		unsigned kind = LT_STATE_KIND(record->state);
+		bool is_alloc = kind != LT_KIND_free;
+		uint64_t addr;
+
+		if (kind > LT_KIND_realloc_end)
+			break;
+		addr = heap_addr(record);
+		if (kind < LT_KIND_realloc_begin && addr && (run->is_counted || !is_alloc)) {
+			follow_block(blocks, record, heap, is_alloc, next_found(found, addr),
+				     change);
+			free_count += !is_alloc;
+			unknown_count += !is_alloc & !change->has_freed;
+		} else {
+			follow_other(blocks, record, run, found, change);
+		}
+		changes->count += change->has_freed | change->has_added;
+		changes->alloc_count += change->is_allocation;
+		changes->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
+		changes->stackless_count += change->is_allocation & !record->stack;
+	}
+	if (run->is_counted) {
+		blocks->totals.free_count += free_count;
+		blocks->totals.unknown_free_count += unknown_count;
+	}
+	return i;
 }

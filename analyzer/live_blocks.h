@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live blocks of the heap: turns heap events into changes (a block of this size and stack went,
- * one came), across reallocs that move, fail or free. The hot path of the report: one lookup per
- * event in an open-addressing hash of 24-byte entries; memory follows the blocks that are live, not
- * the events. One thread.
+ * The books of the heap: what the shards found at the addresses of events becomes changes (a block
+ * of this size and stack went, one came) and totals, in the order of time, across reallocs that
+ * move, fail or free. No address is looked up here: that is the work of the shards. One thread.
  */
 #ifndef LLMTRACE_LIVE_BLOCKS_H
 #define LLMTRACE_LIVE_BLOCKS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "llmtrace/events.h"
+#include "heap_windows.h"
 
 /* What one heap event did to the blocks that are tracked. */
 struct heap_change {
@@ -34,6 +30,23 @@ struct heap_totals {
 	uint64_t failed_count;		/* calls that found no memory */
 };
 
+/* What analyses of the heap get at a time. */
+#define HEAP_CHANGES_MAX 256u
+
+/* Changes that were not analysed so far, and sums of the events behind them. */
+struct heap_changes {
+	struct heap_change items[HEAP_CHANGES_MAX];
+	size_t count;
+	uint64_t alloc_count, alloc_bytes;
+	uint64_t stackless_count;	/* allocations without a call stack */
+};
+
+/* The answers of the shards to a window, taken off one by one. */
+struct found_cursor {
+	const struct block_found *next[SHARDS_MAX];
+	unsigned shard_count;
+};
+
 struct live_blocks;
 
 /* stream_limit: one more than the largest stream id. */
@@ -41,14 +54,12 @@ struct live_blocks *live_blocks_new(uint32_t stream_limit);
 void live_blocks_free(struct live_blocks *blocks);
 
 /*
- * Applies a record of kind alloc, alloc_aligned, free, realloc_begin or realloc_end.
- * is_counted: false outside the phase that is looked at: blocks that come then are not tracked.
+ * Goes on with a run from record `first` on: until its end, a record that is none of alloc,
+ * alloc_aligned, free, realloc_begin and realloc_end, or until there is no room for another change.
+ * @return the index of the record where it stopped.
  */
-void live_blocks_apply(struct live_blocks *blocks, const struct lt_record *record, uint32_t stream,
-		       bool is_counted, struct heap_change *ret_change);
-
-/* Tells that a heap record comes soon, so that the memory that it needs is fetched meanwhile. */
-void live_blocks_expect(const struct live_blocks *blocks, const struct lt_record *record);
+size_t live_blocks_follow(struct live_blocks *blocks, const struct heap_run *run, size_t first,
+			  struct found_cursor *found, struct heap_changes *changes);
 
 const struct heap_totals *live_blocks_totals(const struct live_blocks *blocks);
 

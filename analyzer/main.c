@@ -160,7 +160,8 @@ static int dump_trace(struct trace *trace, const struct options *options)
 static int run_file(const char *path, const struct options *options)
 {
 	/* a dump leaves the rings of a killed process to the report */
-	struct trace_options how = { .remove_pool = options->command == COMMAND_REPORT };
+	struct trace_options how = { .remove_pool = options->command == COMMAND_REPORT,
+				     .thread_count = options->thread_count };
 	struct trace *trace;
 	struct error error;
 	int status;

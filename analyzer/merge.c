@@ -27,6 +27,12 @@ struct input {
 	bool is_acquire;		/* *next is one */
 };
 
+/* A block whose last records stand in the batch of that number. */
+struct spent {
+	struct decoded *decoded;
+	uint64_t batch_number;
+};
+
 struct merge {
 	const struct merge_source *sources;
 	size_t source_count, next_source;
@@ -40,6 +46,11 @@ struct merge {
 	size_t input_count, input_capacity;
 	size_t open_bytes;
 	size_t delivered_count;		/* records of the top that the last batch handed out */
+
+	uint64_t batch_number;		/* of the last batch */
+	bool is_kept;			/* batches are valid until they are released */
+	struct spent *spent;		/* blocks that were handed out whole, oldest first */
+	size_t spent_count, spent_capacity;
 };
 
 static int compare_sources(const void *a, const void *b)
@@ -101,10 +112,29 @@ void merge_free(struct merge *merge)
 		return;
 	for (size_t i = 0; i < merge->input_count; i++)
 		ahead_give_back(merge->ahead, merge->inputs[i].decoded);
+	merge_release(merge, UINT64_MAX);
 	ahead_free(merge->ahead);
 	free(merge->blocks);
 	free(merge->inputs);
+	free(merge->spent);
 	free(merge);
+}
+
+void merge_keep(struct merge *merge)
+{
+	merge->is_kept = true;
+}
+
+void merge_release(struct merge *merge, uint64_t number)
+{
+	size_t count = 0;
+
+	while (count < merge->spent_count && merge->spent[count].batch_number <= number)
+		ahead_give_back(merge->ahead, merge->spent[count++].decoded);
+	merge->spent_count -= count;
+	if (count && merge->spent_count)
+		memmove(merge->spent, merge->spent + count,
+			merge->spent_count * sizeof(*merge->spent));
 }
 
 const struct merge_counts *merge_counts(const struct merge *merge)
@@ -207,7 +237,9 @@ static void open_source(struct merge *merge, const struct merge_source *source)
 	}
 	if (!events || !events->count ||
 	    !grow((void **)&merge->inputs, merge->input_count, &merge->input_capacity,
-		  sizeof(*merge->inputs))) {
+		  sizeof(*merge->inputs)) ||
+	    !grow((void **)&merge->spent, merge->spent_count + merge->input_count,
+		  &merge->spent_capacity, sizeof(*merge->spent))) {
 		ahead_give_back(merge->ahead, input.decoded);
 		return;
 	}
@@ -217,6 +249,16 @@ static void open_source(struct merge *merge, const struct merge_source *source)
 	note_next(merge, &input);
 	merge->open_bytes += input.open_bytes;
 	push(merge, &input);
+}
+
+/* There is room for the note since the block was opened. */
+static void give_back(struct merge *merge, struct decoded *decoded)
+{
+	if (!merge->is_kept)
+		ahead_give_back(merge->ahead, decoded);
+	else if (decoded)
+		merge->spent[merge->spent_count++] =
+			(struct spent){ decoded, merge->batch_number };
 }
 
 /* Moves the top on behind what the last batch handed out. */
@@ -230,7 +272,7 @@ static void drop_delivered(struct merge *merge)
 	merge->delivered_count = 0;
 	if (top->next == top->end) {
 		merge->open_bytes -= top->open_bytes;
-		ahead_give_back(merge->ahead, top->decoded);
+		give_back(merge, top->decoded);
 		*top = merge->inputs[--merge->input_count];
 		if (!merge->input_count)
 			return;
@@ -334,5 +376,6 @@ bool merge_next(struct merge *merge, struct trace_batch *ret_batch)
 	ret_batch->records = merge->inputs[0].next;
 	ret_batch->count = merge->delivered_count;
 	ret_batch->stream = merge->inputs[0].stream;
+	ret_batch->number = ++merge->batch_number;
 	return true;
 }

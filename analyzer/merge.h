@@ -46,6 +46,10 @@ void merge_sort_sources(struct merge_source *sources, size_t count);
 /* As trace_next_batch; does not set tid. */
 bool merge_next(struct merge *merge, struct trace_batch *ret_batch);
 
+/* As trace_keep_batches and trace_release_batches. */
+void merge_keep(struct merge *merge);
+void merge_release(struct merge *merge, uint64_t number);
+
 const struct merge_counts *merge_counts(const struct merge *merge);
 
 #endif

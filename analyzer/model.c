@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hands each event to the parts of the model that it changes and keeps the running totals that
- * phases are cut from. Heap events come first: they are nearly all of a trace.
+ * phases are cut from.
  */
 #include "model.h"
 
@@ -15,11 +15,9 @@ static const char *string_of(const void *trace, uint32_t id)
 	return trace_string(trace, id);
 }
 
-void model_init(struct model *model, struct trace *trace, const struct phase_span *filter,
-		size_t filter_count)
+void model_init(struct model *model, struct trace *trace)
 {
-	*model = (struct model){ .trace = trace, .filter = filter, .filter_count = filter_count,
-				 .is_counted = true };
+	*model = (struct model){ .trace = trace };
 	model->phases = phases_new(trace_facts(trace)->start_ns, &model->totals, string_of, trace);
 	model->blocks = live_blocks_new(trace_stream_limit(trace));
 	model->fds = fd_model_new(string_of, trace);
@@ -38,34 +36,36 @@ void model_release(struct model *model)
 	free(model->notices);
 }
 
-/* Events come in order of time, so the spans are walked once. */
-static bool is_in_filter(struct model *model, uint64_t time_ns)
-{
-	while (model->filter_next < model->filter_count &&
-	       model->filter[model->filter_next].end_ns <= time_ns)
-		model->filter_next++;
-	return model->filter_next < model->filter_count &&
-	       model->filter[model->filter_next].begin_ns <= time_ns;
-}
-
 static void count_stack(struct model *model, const struct lt_record *record)
 {
 	model->stack_event_count++;
 	model->stackless_count += !record->stack;
 }
 
-static void apply_heap(struct model *model, const struct lt_record *record, uint32_t stream)
+/* The sums of a stretch of heap events, before anything else looks at the totals. */
+static void take_heap_sums(struct model *model, uint32_t stream)
 {
-	struct heap_change *change = &model->changes[model->change_count];
+	struct heap_changes *changes = &model->changes;
 
-	live_blocks_apply(model->blocks, record, stream, model->is_counted, change);
-	model->change_count += change->has_freed || change->has_added;
-	if (!change->is_allocation)
+	if (!changes->alloc_count)
 		return;
-	model->totals.alloc_count++;
-	model->totals.alloc_bytes += change->added_bytes;
-	thread_model_of_stream(&model->threads, stream)->alloc_count++;
-	count_stack(model, record);
+	model->totals.alloc_count += changes->alloc_count;
+	model->totals.alloc_bytes += changes->alloc_bytes;
+	model->stack_event_count += changes->alloc_count;
+	model->stackless_count += changes->stackless_count;
+	thread_model_of_stream(&model->threads, stream)->alloc_count += changes->alloc_count;
+	changes->alloc_count = 0;
+	changes->alloc_bytes = 0;
+	changes->stackless_count = 0;
+}
+
+size_t model_follow_heap(struct model *model, const struct heap_run *run, size_t first,
+			 struct found_cursor *found)
+{
+	size_t end = live_blocks_follow(model->blocks, run, first, found, &model->changes);
+
+	take_heap_sums(model, run->stream);
+	return end;
 }
 
 static void apply_map(struct model *model, const struct lt_record *record, uint32_t stream)
@@ -168,16 +168,14 @@ static void apply_system(struct model *model, const struct lt_record *record)
 	}
 }
 
-void model_apply(struct model *model, const struct lt_record *record, uint32_t stream)
+void model_apply(struct model *model, const struct lt_record *record, uint32_t stream,
+		 bool is_counted)
 {
 	unsigned kind = LT_STATE_KIND(record->state);
 
-	if (model->filter)
-		model->is_counted = is_in_filter(model, record->time);
+	model->is_counted = is_counted;
 	model->has_access = false;
-	if (kind <= LT_KIND_realloc_end)
-		apply_heap(model, record, stream);
-	else if (kind >= LT_KIND_map && kind <= LT_KIND_map_seen)
+	if (kind >= LT_KIND_map && kind <= LT_KIND_map_seen)
 		apply_map(model, record, stream);
 	else if (kind >= LT_KIND_thread_create && kind <= LT_KIND_thread_sample)
 		apply_thread(model, record, stream);

@@ -35,21 +35,15 @@ struct process_end {
 	uint32_t path;
 };
 
-/* What analyses of the heap get at a time. */
-#define HEAP_CHANGES_MAX 256u
-
 struct model {
 	struct trace *trace;
-	const struct phase_span *filter;	/* --phase; NULL: everything is counted */
-	size_t filter_count, filter_next;
 	bool is_counted;		/* this event lies in the phase that is looked at */
 
 	struct phase_counters
 		totals; /* with a filter, allocations are those that it lets through */
 	struct phases *phases;
 	struct live_blocks *blocks;
-	struct heap_change changes[HEAP_CHANGES_MAX];	/* of the heap, not analysed so far */
-	size_t change_count;
+	struct heap_changes changes;	/* of the heap, not analysed so far */
 	struct fd_model *fds;
 	struct io_access access;	/* valid when has_access */
 	bool has_access;
@@ -64,22 +58,19 @@ struct model {
 	uint64_t stack_event_count;	/* the same with and without */
 };
 
-/* filter: spans in order of time that outlive the model, NULL for the whole run. */
-void model_init(struct model *model, struct trace *trace, const struct phase_span *filter,
-		size_t filter_count);
+void model_init(struct model *model, struct trace *trace);
 void model_release(struct model *model);
 
-/* Tells that an event comes soon. */
-static inline void model_expect(const struct model *model, const struct lt_record *record)
-{
-	if (LT_STATE_KIND(record->state) <= LT_KIND_realloc_end)
-		live_blocks_expect(model->blocks, record);
-}
-
 /*
- * Brings the model up to date with one event. The owner takes the changes of the heap away before
- * there are HEAP_CHANGES_MAX of them.
+ * Brings the model up to date with the heap events of a run from record `first` on, as
+ * live_blocks_follow() does. The owner takes the changes away when there is no room for more.
+ * @return the index of the record where it stopped.
  */
-void model_apply(struct model *model, const struct lt_record *record, uint32_t stream);
+size_t model_follow_heap(struct model *model, const struct heap_run *run, size_t first,
+			 struct found_cursor *found);
+
+/* Brings the model up to date with an event of another kind. */
+void model_apply(struct model *model, const struct lt_record *record, uint32_t stream,
+		 bool is_counted);
 
 #endif

@@ -6,10 +6,13 @@
 #include "options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "report_alloc.h"
+
+#define THREADS_MAX 64u
 
 enum action {
 	SET_SECTION,
@@ -19,6 +22,7 @@ enum action {
 	SET_MARKDOWN,
 	SET_CSV,
 	SET_LINES,
+	SET_THREADS,
 	SET_DEFINITIONS,
 	SET_NO_STACKS,
 	SET_HELP,
@@ -39,6 +43,7 @@ static const struct option_row {
 	{ "--markdown", NULL, SET_MARKDOWN, "as Markdown, to paste into an issue" },
 	{ "--csv", "DIR", SET_CSV, "one file for each table in DIR" },
 	{ "--lines", NULL, SET_LINES, "source lines in call stacks" },
+	{ "--threads", "N", SET_THREADS, "threads to read with (one per CPU, at most 8)" },
 	{ "--definitions", NULL, SET_DEFINITIONS, "dump: print the definitions first" },
 	{ "--no-stacks", NULL, SET_NO_STACKS, "dump: leave the call stacks out" },
 	{ "--help", NULL, SET_HELP, "this text" },
@@ -72,17 +77,35 @@ void options_help(FILE *out)
 	      "lost events)\n", out);
 }
 
-static int set_top(struct options *options, const char *text, struct error *ret_error)
+/* @return 0 for what is no number from 1 to limit. */
+static unsigned long long number_of(const char *text, unsigned long long limit)
 {
 	char *end;
 	unsigned long long number;
 
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	if (errno || *end || end == text || *text == '-' || !number)
+	if (errno || *end || end == text || *text == '-' || number > limit)
+		return 0;
+	return number;
+}
+
+static int set_top(struct options *options, const char *text, struct error *ret_error)
+{
+	options->top = (size_t)number_of(text, ULLONG_MAX);
+	if (!options->top)
 		return error_set(ret_error, EXIT_UNUSABLE,
 				 "--top %s: give a number of rows from 1 on", text);
-	options->top = (size_t)number;
+	return 0;
+}
+
+static int set_threads(struct options *options, const char *text, struct error *ret_error)
+{
+	options->thread_count = (unsigned)number_of(text, THREADS_MAX);
+	if (!options->thread_count)
+		return error_set(ret_error, EXIT_UNUSABLE,
+				 "--threads %s: give a number of threads from 1 to %u", text,
+				 THREADS_MAX);
 	return 0;
 }
 
@@ -99,6 +122,7 @@ static int apply(struct options *options, const struct option_row *row, const ch
 		options->form = FORM_CSV;
 		options->csv_directory = argument;
 		return 0;
+	case SET_THREADS: return set_threads(options, argument, ret_error);
 	case SET_LINES: options->has_lines = true; return 0;
 	case SET_DEFINITIONS: options->has_definitions = true; return 0;
 	case SET_NO_STACKS: options->is_stacks_left_out = true; return 0;

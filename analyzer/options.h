@@ -19,6 +19,7 @@ struct options {
 	enum report_form form;
 	const char *section, *phase, *csv_directory;
 	size_t top;			/* 0: not given */
+	unsigned thread_count;		/* 0: not given */
 	bool has_lines, has_definitions, is_stacks_left_out;
 	const char **files;		/* as given; owned by the options */
 	size_t file_count;

@@ -2,13 +2,14 @@
 /* Facts, definitions and batches of an open trace; see trace.h. Opening is in trace_open.c. */
 #include "trace.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "trace_inner.h"
 
-#define MAX_DEFAULT_WORKERS 8
+#define MAX_DEFAULT_THREADS 8
 
 void trace_update_facts(struct trace *trace)
 {
@@ -58,23 +59,25 @@ bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key
 	return true;
 }
 
-/* One thread less than there are CPUs: the caller's own thread decodes too when it has to wait. */
-static unsigned worker_count(const struct trace *trace)
+unsigned trace_thread_count(const struct trace *trace)
 {
-	long cpu_count = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+	int cpu_count;
 
-	if (trace->options.worker_count)
-		return trace->options.worker_count;
-	if (cpu_count <= 2)
+	if (trace->options.thread_count)
+		return trace->options.thread_count;
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
 		return 1;
-	return cpu_count > MAX_DEFAULT_WORKERS ? MAX_DEFAULT_WORKERS : (unsigned)cpu_count - 1;
+	cpu_count = CPU_COUNT(&set);
+	return cpu_count > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS : (unsigned)cpu_count;
 }
 
 static bool start_merge(struct trace *trace)
 {
-	trace->merge =
-		merge_new(trace->sources, trace->source_count, &trace->index, &trace->schema,
-			  trace_stack_limit(trace), worker_count(trace), &trace->index.damage);
+	/* the caller's own thread decodes, too, when it has to wait */
+	trace->merge = merge_new(trace->sources, trace->source_count, &trace->index, &trace->schema,
+				 trace_stack_limit(trace), trace_thread_count(trace) - 1,
+				 &trace->index.damage);
 	return trace->merge != NULL;
 }
 
@@ -91,6 +94,18 @@ bool trace_next_batch(struct trace *trace, struct trace_batch *ret_batch)
 	stream = trace_stream(trace, ret_batch->stream);
 	ret_batch->tid = stream ? stream->tid : 0;
 	return true;
+}
+
+void trace_keep_batches(struct trace *trace)
+{
+	if (trace->merge || start_merge(trace))
+		merge_keep(trace->merge);
+}
+
+void trace_release_batches(struct trace *trace, uint64_t number)
+{
+	if (trace->merge)
+		merge_release(trace->merge, number);
 }
 
 void trace_rewind(struct trace *trace)

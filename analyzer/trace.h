@@ -22,7 +22,7 @@
 struct trace;
 
 struct trace_options {
-	unsigned worker_count;		/* threads that decode ahead; 0: one per CPU, at most 8 */
+	unsigned thread_count;		/* in all, the caller's included; 0: one per CPU, at most 8 */
 	bool is_rings_ignored;		/* read the file alone */
 	bool remove_pool; /* keep the rings of a killed process in the trace, remove their file */
 };
@@ -157,7 +157,7 @@ bool trace_meta_at(const struct trace *trace, size_t index, const char **ret_key
 
 /*
  * Events that follow each other in time and come from one stream. records and what it points to are
- * valid until the next call for this trace. Each record is the struct of its kind (struct
+ * valid until the next call of trace_next_batch, if not trace_keep_batches. Each record is the struct of its kind (struct
  * lt_ev_alloc for LT_KIND_alloc ...), with times and durations in ns, head.stack and all stack
  * fields below trace_stack_limit(), strings as ids for trace_string(), and kinds that this build
  * knows. Records of one stream keep their order at equal times; between streams a release (free,
@@ -169,10 +169,23 @@ struct trace_batch {
 	size_t count;			/* at least 1 */
 	uint32_t stream;		/* below trace_stream_limit() */
 	uint32_t tid;
+	uint64_t number;		/* 1, 2, ...; for trace_release_batches() */
 };
 
 /* @return false when there are no more events. */
 bool trace_next_batch(struct trace *trace, struct trace_batch *ret_batch);
+
+/*
+ * From now on batches stay valid until they are released, instead of until the next call; forgotten
+ * by trace_rewind(). Memory grows with what is not released.
+ */
+void trace_keep_batches(struct trace *trace);
+
+/* Gives back the batches up to and including that number. */
+void trace_release_batches(struct trace *trace, uint64_t number);
+
+/* @return the threads that the reader and who reads with it may use in all; at least 1. */
+unsigned trace_thread_count(const struct trace *trace);
 
 /* Starts again with the first event. Facts that grow while reading start again, too. */
 void trace_rewind(struct trace *trace);

@@ -86,7 +86,7 @@ static void save(const uint8_t *bytes, size_t length)
 
 static struct reading read_all(void)
 {
-	struct trace_options options = { .worker_count = 1 };
+	struct trace_options options = { .thread_count = 2 };
 	struct reading reading = { 0 };
 	struct trace_batch batch;
 	struct trace *trace;

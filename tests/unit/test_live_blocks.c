@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Live blocks: reallocs that move, fail and free, addresses that come again, temporary blocks, and
- * a long random run against a plain array.
+ * Live blocks, with one shard and with several: reallocs that move, fail and free, addresses that
+ * come again, temporary blocks, and a long random run against a plain array.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,10 +13,35 @@
 
 #include "live_blocks.h"
 
+#define STREAM_LIMIT 8u
+
 struct fixture {
+	struct live_shard shards[SHARDS_MAX];
+	unsigned shard_count;
 	struct live_blocks *blocks;
-	struct heap_change change;
+	struct heap_change change;	/* what the last event did; zeros: nothing */
 };
+
+/* One event through all shards and the books, as the report does it with many. */
+static void apply(struct fixture *f, const struct lt_record *record, uint32_t stream,
+		  bool is_counted)
+{
+	struct heap_run run = { &record, 1, stream, is_counted };
+	struct block_found_list lists[SHARDS_MAX] = { 0 };
+	struct found_cursor found = { .shard_count = f->shard_count };
+	struct heap_changes changes = { .count = 0 };
+
+	for (unsigned i = 0; i < f->shard_count; i++) {
+		live_shard_apply(&f->shards[i], &run, &lists[i]);
+		found.next[i] = lists[i].items;
+	}
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 0, &found, &changes), 1);
+	f->change = changes.count ? changes.items[0] : (struct heap_change){ 0 };
+	for (unsigned i = 0; i < f->shard_count; i++) {
+		assert_ptr_equal(found.next[i], lists[i].items + lists[i].count);
+		free(lists[i].items);
+	}
+}
 
 static void apply_alloc(struct fixture *f, uint32_t stream, uint64_t addr, uint64_t bytes,
 			uint32_t stack)
@@ -25,7 +50,7 @@ static void apply_alloc(struct fixture *f, uint32_t stream, uint64_t addr, uint6
 
 	event.head.stack = stack;
 	event.head.state = LT_STATE(LT_KIND_alloc, 1, LT_alloc_call_malloc, 0);
-	live_blocks_apply(f->blocks, &event.head, stream, true, &f->change);
+	apply(f, &event.head, stream, true);
 }
 
 static void apply_free(struct fixture *f, uint32_t stream, uint64_t addr)
@@ -33,7 +58,7 @@ static void apply_free(struct fixture *f, uint32_t stream, uint64_t addr)
 	struct lt_ev_free event = { .addr = addr };
 
 	event.head.state = LT_STATE(LT_KIND_free, 1, LT_alloc_call_free, 0);
-	live_blocks_apply(f->blocks, &event.head, stream, true, &f->change);
+	apply(f, &event.head, stream, true);
 }
 
 static void begin_realloc(struct fixture *f, uint32_t stream, uint64_t addr)
@@ -41,7 +66,7 @@ static void begin_realloc(struct fixture *f, uint32_t stream, uint64_t addr)
 	struct lt_ev_realloc_begin event = { .addr = addr };
 
 	event.head.state = LT_STATE(LT_KIND_realloc_begin, 1, LT_alloc_call_realloc, 0);
-	live_blocks_apply(f->blocks, &event.head, stream, true, &f->change);
+	apply(f, &event.head, stream, true);
 }
 
 static void end_realloc(struct fixture *f, uint32_t stream, uint64_t addr, uint64_t bytes,
@@ -51,24 +76,43 @@ static void end_realloc(struct fixture *f, uint32_t stream, uint64_t addr, uint6
 
 	event.head.stack = stack;
 	event.head.state = LT_STATE(LT_KIND_realloc_end, 1, LT_alloc_call_realloc, 0);
-	live_blocks_apply(f->blocks, &event.head, stream, true, &f->change);
+	apply(f, &event.head, stream, true);
 }
 
-static int set_up(void **state)
+static struct fixture *new_fixture(unsigned shard_count)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->blocks = live_blocks_new(8);
-	*state = f;
+	f->shard_count = shard_count;
+	f->blocks = live_blocks_new(STREAM_LIMIT);
+	for (unsigned i = 0; i < shard_count; i++)
+		live_shard_init(&f->shards[i], i, shard_count, STREAM_LIMIT);
+	return f;
+}
+
+static void free_fixture(struct fixture *f)
+{
+	for (unsigned i = 0; i < f->shard_count; i++)
+		live_shard_release(&f->shards[i]);
+	live_blocks_free(f->blocks);
+	free(f);
+}
+
+static int set_up_one(void **state)
+{
+	*state = new_fixture(1);
+	return 0;
+}
+
+static int set_up_many(void **state)
+{
+	*state = new_fixture(5);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *f = *state;
-
-	live_blocks_free(f->blocks);
-	free(f);
+	free_fixture(*state);
 	return 0;
 }
 
@@ -201,29 +245,98 @@ static void test_long_run(void **state)
 	free(sizes);
 }
 
+/* Sizes that no entry of the hash has room for. */
+static void test_large_sizes(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t i = 1; i <= 100; i++)
+			apply_alloc(f, 2, i << 40, i % 2 ? UINT64_MAX - i : i << 38, 7);
+		apply_alloc(f, 2, 1ull << 40, 1ull << 50, 8);
+		assert_true(f->change.freed_bytes == UINT64_MAX - 1);
+		apply_free(f, 2, 1ull << 40);
+		assert_true(f->change.freed_bytes == 1ull << 50);
+		assert_int_equal(f->change.freed_stack, 8);
+		for (uint64_t i = 2; i <= 100; i++) {
+			apply_free(f, 2, i << 40);
+			assert_true(f->change.freed_bytes == (i % 2 ? UINT64_MAX - i : i << 38));
+			assert_int_equal(f->change.freed_stack, 7);
+		}
+	}
+}
+
+static void random_event(struct fixture *f, unsigned what, uint32_t stream, uint64_t addr,
+			 uint64_t bytes)
+{
+	if (what < 35)
+		apply_alloc(f, stream, addr, bytes, (uint32_t)bytes + 1);
+	else if (what < 70)
+		apply_free(f, stream, addr);
+	else if (what < 85)
+		begin_realloc(f, stream, addr);
+	else
+		end_realloc(f, stream, what < 88 ? 0 : addr, what == 87 ? 0 : bytes, stream);
+}
+
+static void check_same_change(const struct heap_change *a, const struct heap_change *b)
+{
+	assert_true(a->live_bytes == b->live_bytes && a->freed_bytes == b->freed_bytes);
+	assert_true(a->added_bytes == b->added_bytes && a->freed_stack == b->freed_stack);
+	assert_true(a->added_stack == b->added_stack && a->has_freed == b->has_freed);
+	assert_true(a->has_added == b->has_added && a->is_allocation == b->is_allocation);
+	assert_true(a->is_new_peak == b->is_new_peak && a->is_temporary == b->is_temporary);
+}
+
+/* Reallocs without an end, without a begin, failed, across shards: as with one table. */
+static void test_shards_agree(void **state)
+{
+	struct fixture *one = new_fixture(1), *many = *state;
+
+	srand(4);
+	for (unsigned i = 0; i < 300000; i++) {
+		unsigned what = (unsigned)rand() % 100;
+		uint32_t stream = 2 + (uint32_t)rand() % 4;
+		uint64_t addr = (uint64_t)(rand() % 400) * 48, bytes = (uint64_t)rand() % 1000;
+
+		random_event(one, what, stream, addr, bytes);
+		random_event(many, what, stream, addr, bytes);
+		check_same_change(&one->change, &many->change);
+	}
+	assert_memory_equal(live_blocks_totals(one->blocks), live_blocks_totals(many->blocks),
+			    sizeof(struct heap_totals));
+	free_fixture(one);
+}
+
 static void test_outside_the_phase(void **state)
 {
 	struct fixture *f = *state;
 	struct lt_ev_alloc event = { .addr = 0x1000, .size_bytes = 8 };
 
 	event.head.state = LT_STATE(LT_KIND_alloc, 1, 0, 0);
-	live_blocks_apply(f->blocks, &event.head, 2, false, &f->change);
+	apply(f, &event.head, 2, false);
 	assert_false(f->change.has_added);
 	apply_alloc(f, 2, 0x2000, 9, 1);
 	assert_int_equal(live_blocks_totals(f->blocks)->live_bytes, 9);
 }
 
+#define WITH_ONE_AND_MANY(test) \
+	cmocka_unit_test_setup_teardown(test, set_up_one, tear_down), \
+	cmocka_unit_test_setup_teardown(test, set_up_many, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_alloc_and_free, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_temporary, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_unknown_and_missed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_realloc_moves, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_realloc_fails, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_realloc_to_nothing_frees, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_long_run, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_outside_the_phase, set_up, tear_down),
+		WITH_ONE_AND_MANY(test_alloc_and_free),
+		WITH_ONE_AND_MANY(test_temporary),
+		WITH_ONE_AND_MANY(test_unknown_and_missed),
+		WITH_ONE_AND_MANY(test_realloc_moves),
+		WITH_ONE_AND_MANY(test_realloc_fails),
+		WITH_ONE_AND_MANY(test_realloc_to_nothing_frees),
+		WITH_ONE_AND_MANY(test_long_run),
+		WITH_ONE_AND_MANY(test_large_sizes),
+		WITH_ONE_AND_MANY(test_outside_the_phase),
+		cmocka_unit_test_setup_teardown(test_shards_agree, set_up_many, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("live_blocks", tests, NULL, NULL);

@@ -22,9 +22,9 @@
 static char path[] = "test_merge.XXXXXX";
 static uint64_t times[MAX_EVENTS];
 
-static struct trace *open_it(unsigned worker_count)
+static struct trace *open_it(unsigned thread_count)
 {
-	struct trace_options options = { .worker_count = worker_count };
+	struct trace_options options = { .thread_count = thread_count };
 	struct trace *trace;
 	struct error error;
 
@@ -67,9 +67,9 @@ static size_t write_streams(unsigned stream_count)
 	return count;
 }
 
-static void check_order(size_t count, unsigned worker_count)
+static void check_order(size_t count, unsigned thread_count)
 {
-	struct trace *trace = open_it(worker_count);
+	struct trace *trace = open_it(thread_count);
 	struct trace_batch batch;
 	size_t at = 0;
 
@@ -87,6 +87,30 @@ static void check_order(size_t count, unsigned worker_count)
 	trace_close(trace);
 }
 
+/* Batches that are kept stay as they were while others come, and are given back in between. */
+static void check_kept(size_t count, unsigned thread_count)
+{
+	struct trace *trace = open_it(thread_count);
+	struct trace_batch kept[16];
+	size_t at = 0, batch_count = 0;
+
+	trace_keep_batches(trace);
+	while (trace_next_batch(trace, &kept[batch_count % 16])) {
+		assert_int_equal(kept[batch_count % 16].number, batch_count + 1);
+		if (++batch_count % 16)
+			continue;
+		for (size_t i = 0; i < 16; i++)
+			for (size_t j = 0; j < kept[i].count; j++)
+				assert_true(kept[i].records[j]->time == times[at++]);
+		trace_release_batches(trace, batch_count);
+	}
+	for (size_t i = 0; i < batch_count % 16; i++)
+		for (size_t j = 0; j < kept[i].count; j++)
+			assert_true(kept[i].records[j]->time == times[at++]);
+	assert_int_equal(at, count);
+	trace_close(trace);
+}
+
 static void test_against_sort(void **state)
 {
 	static const unsigned stream_counts[] = { 1, 2, 3, 17, 60 };
@@ -96,8 +120,10 @@ static void test_against_sort(void **state)
 		size_t count = write_streams(stream_counts[i]);
 
 		qsort(times, count, sizeof(times[0]), compare_times);
-		for (unsigned workers = 1; workers < 5; workers++)
-			check_order(count, workers);
+		for (unsigned threads = 1; threads < 5; threads++) {
+			check_order(count, threads);
+			check_kept(count, threads);
+		}
 	}
 }
 

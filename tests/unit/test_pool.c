@@ -115,7 +115,7 @@ static void collect(void)
 
 static void read_trace(bool remove_pool)
 {
-	struct trace_options options = { .worker_count = 1, .remove_pool = remove_pool };
+	struct trace_options options = { .thread_count = 2, .remove_pool = remove_pool };
 	struct error error;
 
 	assert_int_equal(trace_open(trace_path, &options, &trace, &error), 0);
@@ -376,7 +376,7 @@ static void test_nonsense(void **state)
 	srand(1);
 	for (unsigned round = 0; round < 600; round++) {
 		uint64_t frame = STACK_LEAF, value = (uint64_t)rand() << (rand() % 48);
-		struct trace_options options = { .worker_count = 1 };
+		struct trace_options options = { .thread_count = 2 };
 		struct trace_batch batch;
 		struct error error;
 		int fd;
@@ -505,7 +505,7 @@ static void test_half_kept(void **state)
 static void test_copy(void **state)
 {
 	char copy_path[80], command[256];
-	struct trace_options options = { .worker_count = 1, .remove_pool = true };
+	struct trace_options options = { .thread_count = 2, .remove_pool = true };
 	struct error error;
 	off_t size;
 
