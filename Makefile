@@ -18,6 +18,13 @@ SHARED_SOURCES := $(wildcard include/llmtrace/*.c)
 SHIM_SOURCES := $(wildcard preload/*.c) $(wildcard preload/arch/$(ARCH)/*.S)
 REPORT_SOURCES := $(wildcard analyzer/*.c)
 
+# Whatever these keep between calls belongs to one recording: preload/session.h.
+SESSION_SOURCES := $(patsubst %,preload/%.c,children definitions drain encode facts function_names \
+	intern pool proc_samples ring trace_file writer)
+SESSION_SECTIONS := --rename-section .bss=lt_session_bss --rename-section .data=lt_session_data \
+	--rename-section .data.rel.local=lt_session_data
+OBJCOPY ?= objcopy
+
 SHIM_OBJECTS := $(patsubst %,$(BUILD)/shim/%.o,$(SHIM_SOURCES) $(SHARED_SOURCES))
 REPORT_OBJECTS := $(patsubst %,$(BUILD)/report/%.o,$(REPORT_SOURCES) $(SHARED_SOURCES))
 REPORT_LIBS := -ldw -lelf -lzstd -ljansson -lstdc++ -lpthread -lm
@@ -33,6 +40,7 @@ $(BUILD)/shim/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC   $<')
 	$(Q)$(CC) $(CFLAGS) $(SHIM_FLAGS) -c -o $@ $<
+	$(if $(filter $<,$(SESSION_SOURCES)),$(Q)$(OBJCOPY) $(SESSION_SECTIONS) $@)
 
 $(BUILD)/shim/%.S.o: %.S preload/hooks.def preload/phase_calls.def
 	@mkdir -p $(@D)

@@ -26,6 +26,7 @@ const struct analysis *const analyses[] = {
 	&analyze_io_sizes,
 	&analyze_io_slowest,
 	&analyze_threads,
+	&analyze_children,
 	&analyze_coverage,
 	&analyze_findings,
 };

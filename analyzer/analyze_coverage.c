@@ -79,7 +79,9 @@ static void cover_heap(const struct analysis_context *context, struct report *re
 	note[0] = '\0';
 	if (totals->unknown_free_count)
 		snprintf(note, sizeof(note),
-			 "the others were allocated before or beside the hooks");
+			 trace_meta(context->trace, "forked_from")
+				 ? "the others were allocated by the parent before the fork"
+				 : "the others were allocated before or beside the hooks");
 	report_add_coverage(report, "released blocks",
 			    totals->free_count - totals->unknown_free_count, totals->free_count,
 			    true, "hooks", note[0] ? note : NULL);

@@ -62,18 +62,20 @@ static void fill_exit(const struct analysis_context *context, struct run_facts *
 	const struct process_end *end = &context->model->end;
 	enum trace_state state = trace_facts(context->trace)->state;
 
-	bool is_exec = end->is_seen && end->call == LT_process_call_exec;
+	/* both are foreseen, and may fail */
+	bool is_replaced = end->is_seen && (end->call == LT_process_call_exec ||
+					    end->call == LT_process_call_daemon);
 
 	run->exit_kind = state == TRACE_RUNNING ? "running" : "exit";
-	/* without the end that is written before an exec, the program was not replaced */
-	if (state == TRACE_KILLED && (!end->is_seen || is_exec))
+	/* without the end that is written before an exec, the process was not replaced */
+	if (state == TRACE_KILLED && (!end->is_seen || is_replaced))
 		run->exit_kind = "killed";
-	if (!end->is_seen || state == TRACE_RUNNING || (is_exec && state == TRACE_KILLED))
+	if (!end->is_seen || state == TRACE_RUNNING || (is_replaced && state == TRACE_KILLED))
 		return;
 	if (end->call == LT_process_call_abort) {
 		run->exit_kind = "signal";
 		run->exit_code = u64_value(ABORT_SIGNAL);
-	} else if (is_exec) {
+	} else if (end->call == LT_process_call_exec) {
 		run->exit_kind = "exec";
 		run->exit_program = trace_string(context->trace, end->path);
 	} else {

@@ -129,6 +129,7 @@ static void apply_process_call(struct model *model, const struct lt_ev_process_c
 
 	switch (call) {
 	case LT_process_call_exec:
+	case LT_process_call_daemon:
 	case LT_process_call_exit:
 	case LT_process_call__exit:
 	case LT_process_call_quick_exit:

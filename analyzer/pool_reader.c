@@ -370,6 +370,7 @@ const struct pool_events *pool_convert(struct pool *pool, const struct schema *s
 		pool->events[pool->event_count++] = events;
 	}
 	resolve_all(pool, schema, defs);
+	pool_children_convert(pool, schema, defs);
 	*ret_count = pool->event_count;
 	return pool->events;
 }

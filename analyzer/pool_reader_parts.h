@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Between the parts of the pool reader: pool_reader.c (file and copies of rings),
- * pool_reader_ring.c (records), pool_reader_intern.c (ids of stacks and strings). One thread.
+ * pool_reader_ring.c (records), pool_reader_intern.c (ids of stacks and strings),
+ * pool_reader_children.c (messages of children). One thread.
  */
 #ifndef LLMTRACE_ANALYZER_POOL_READER_PARTS_H
 #define LLMTRACE_ANALYZER_POOL_READER_PARTS_H
@@ -60,6 +61,12 @@ uint64_t pool_duration_ns(const struct pool_clock *clock, uint64_t ticks);
  */
 bool pool_ring_convert(struct pool *pool, const struct schema *schema, const struct ring_copy *ring,
 		       struct stream_position position, struct decoded *ret_events);
+
+/*
+ * Adds the messages of children that are not in the rings to pool->events. Call behind
+ * pool_intern_start and the last resolve: makes new ids of strings.
+ */
+void pool_children_convert(struct pool *pool, const struct schema *schema, struct defs *defs);
 
 /* Notes that an id is in use, so that new ids of the file can be told apart from given ones. */
 void pool_intern_note(struct pool *pool, uint32_t id, enum lt_intern_type type);

@@ -230,7 +230,8 @@ static void retire(struct lt_ring *ring)
 		;
 	drain(ring, UINT64_MAX, true, true);
 	emit_stream_stats(ring);
-	WRITER_EMIT(own_ring, thread_end, 0, event->tid = ring->tid; event->stream = ring->stream);
+	if (pool_header->groups & LT_GROUP_threads)
+		WRITER_EMIT(own_ring, thread_end, 0, event->tid = ring->tid; event->stream = ring->stream);
 	ended_lost_count += ring->lost_count;
 	__atomic_store_n(&ring->tail, ring->head, __ATOMIC_RELEASE);
 	pool_give_ring(ring);

@@ -126,6 +126,11 @@ void facts_add_recording(void)
 	add("pool_place", replaced[0] ? replaced : "memory: no file system had room");
 }
 
+void facts_add_forked(int parent_pid)
+{
+	add_number("forked_from", (uint64_t)parent_pid);
+}
+
 void facts_add_stack_method(void)
 {
 	static bool is_added;

@@ -9,6 +9,9 @@ void facts_add(void);
 /* How we record: the clock, where the rings are. */
 void facts_add_recording(void);
 
+/* In a forked child that is recorded: the process that it was forked from. */
+void facts_add_forked(int parent_pid);
+
 /* The stack method, once it is decided (stack.h). For the writer. */
 void facts_add_stack_method(void);
 

@@ -10,23 +10,66 @@
 
 #include "clock.h"
 #include "identity.h"
+#include "llmtrace/pool.h"
 #include "options.h"
 #include "sys.h"
 #include "text.h"
+#include "writer.h"
 
 #define BRIEF_NS 1000000000u
 #define BRIEF_BYTES (64u << 20)
 #define DEPTH_MAX 64
+#define TASK_BYTES 1024 /* some twenty threads */
 
 static bool has_traced_parent;
+static char parent_pool[LT_POOL_PATH_BYTES];
 
-static bool has_pool(int pid)
+/* ret_path: of LT_POOL_PATH_BYTES, or NULL. */
+static bool has_pool(int pid, char *ret_path)
 {
-	char path[64];
+	char path[LT_POOL_PATH_BYTES];
 
-	text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)pid,
+	text_format(path, sizeof(path), LT_POOL_SHM_FORMAT, (uint64_t)pid,
 		    identity_start_ticks(pid));
-	return SYS_CALL(faccessat, AT_FDCWD, path, 0, 0, 0, 0) == 0;
+	if (SYS_CALL(faccessat, AT_FDCWD, path, 0, 0, 0, 0) < 0)
+		return false;
+	if (ret_path)
+		text_copy(ret_path, LT_POOL_PATH_BYTES, path);
+	return true;
+}
+
+static bool is_writer(int pid, const char *tid)
+{
+	char path[96], comm[32];
+
+	text_format(path, sizeof(path), "/proc/%u/task/%s/comm", (uint64_t)pid, tid);
+	return text_read_file(path, comm, sizeof(comm)) > 0 && text_has_prefix(comm, WRITER_NAME, NULL);
+}
+
+/*
+ * Where /dev/shm has no room the pool lies elsewhere: then the writer tells, one of the first
+ * threads that a traced process has.
+ */
+static bool has_writer(int pid)
+{
+	char entries[TASK_BYTES] __attribute__((aligned(8)));
+	char path[64];
+	bool is_found = false;
+	long fd, got;
+
+	text_format(path, sizeof(path), "/proc/%u/task", (uint64_t)pid);
+	fd = sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	got = sys_getdents((int)fd, entries, sizeof(entries));
+	sys_close((int)fd);
+	for (long at = 0; at < got && !is_found;) {
+		const struct sys_dirent *entry = (const void *)(entries + at);
+
+		is_found = entry->name[0] != '.' && is_writer(pid, entry->name);
+		at += entry->length;
+	}
+	return is_found;
 }
 
 /* Field 4 of /proc/PID/stat; 0 when it cannot be read. */
@@ -49,7 +92,7 @@ static bool find_traced_parent(void)
 	int pid = parent_of(identity_get()->pid);
 
 	for (int depth = 0; depth < DEPTH_MAX && pid > 1; depth++) {
-		if (has_pool(pid))
+		if (has_pool(pid, parent_pool) || has_writer(pid))
 			return true;
 		pid = parent_of(pid);
 	}
@@ -62,7 +105,7 @@ bool follow_wants_this(void)
 		return false;
 	has_traced_parent = find_traced_parent();
 	return strcmp(options_get()->follow, "0") ||
-	       (!has_traced_parent && !has_pool(identity_get()->pid));
+	       (!has_traced_parent && !has_pool(identity_get()->pid, NULL));
 }
 
 bool follow_is_brief(uint64_t start_ns)
@@ -78,4 +121,15 @@ bool follow_is_brief(uint64_t start_ns)
 bool follow_has_traced_parent(void)
 {
 	return has_traced_parent;
+}
+
+const char *follow_parent_pool(void)
+{
+	return parent_pool;
+}
+
+void follow_set_parent(const char *pool_path)
+{
+	has_traced_parent = true;
+	text_copy(parent_pool, sizeof(parent_pool), pool_path);
 }

@@ -22,4 +22,10 @@ bool follow_is_brief(uint64_t start_ns);
 /* Whether a process above this one is traced. Known after follow_wants_this. */
 bool follow_has_traced_parent(void);
 
+/* Path of the pool of that process, "" when there is none or it lies in no file that is known. */
+const char *follow_parent_pool(void);
+
+/* In a forked child that is recorded: the traced process above it is its parent, with this pool. */
+void follow_set_parent(const char *pool_path);
+
 #endif

@@ -185,7 +185,7 @@ __attribute__((noreturn)) static void give_up(const char *name)
 	sys_write(2, "llmtrace: ", 10);
 	sys_write(2, name, strlen(name));
 	sys_write(2, said, sizeof(said) - 1);
-	writer_close();
+	writer_close(127);
 	real__exit(127);
 	__builtin_unreachable();
 }

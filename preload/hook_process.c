@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "file_facts.h"
 #include "hook_call.h"
 #include "hooked.h"
@@ -70,11 +71,11 @@ static void record_fork(const void *caller, pid_t child, uint64_t begin)
 					   .begin = begin,
 					   .result = child < 0 ? -(int64_t)errno : child };
 
-	if (begin && child != 0)
+	if (begin)
 		process_record(caller, &call);
 }
 
-/* The child is off before its first instruction. */
+/* The child is off before its first instruction, and may turn itself on (child.c). */
 LT_EXPORT pid_t fork(void)
 {
 	struct hook_scope *outer;
@@ -91,7 +92,11 @@ LT_EXPORT pid_t fork(void)
 	begin = clock_now();
 	child = real_fork();
 	__atomic_store_n(&forking, NULL, __ATOMIC_RELAXED);
-	writer_after_fork(child == 0);
+	if (child == 0) {
+		child_begin(true);
+		return 0;
+	}
+	writer_after_fork();
 	record_fork(HOOK_CALLER(), child, begin);
 	return child;
 }
@@ -105,8 +110,36 @@ LT_EXPORT pid_t _Fork(void)
 	uint64_t begin = process_is_recorded() ? clock_now() : 0;
 	pid_t child = real__Fork();
 
-	record_fork(HOOK_CALLER(), child, begin);
+	if (begin && child == 0)
+		child_begin(false);
+	else
+		record_fork(HOOK_CALLER(), child, begin);
 	return child;
+}
+
+/*
+ * The process goes on as its child; the C library ends the parent in a way that no hook sees. So the
+ * trace is ended before, as before an exec, and goes on when it fails. The writer stands still
+ * meanwhile and holds no lock.
+ */
+LT_EXPORT int daemon(int is_folder_kept, int is_output_kept)
+{
+	struct process_call call = { .name = LT_process_call_daemon };
+	int result;
+
+	if (!process_is_recorded() || hook_self.mark == HOOK_MARK_OWN)
+		return real_daemon(is_folder_kept, is_output_kept);
+	process_record(HOOK_CALLER(), &call);
+	writer_before_exec();
+	result = real_daemon(is_folder_kept, is_output_kept);
+	if (sys_getpid() != init_pid) {
+		child_begin(true);
+		return result;
+	}
+	call = (struct process_call){ .name = LT_process_call_exec_failed, .result = -(int64_t)errno };
+	writer_after_exec();
+	process_record(HOOK_CALLER(), &call);
+	return result;
 }
 
 void lt_before_vfork(const void *caller)
@@ -201,7 +234,7 @@ static void before_end(const void *caller, unsigned name, int status)
 	if (!process_is_recorded())
 		return;
 	process_record(caller, &call);
-	writer_close();
+	writer_close(status & 0xff);
 }
 
 LT_EXPORT void _exit(int status)

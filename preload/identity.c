@@ -51,6 +51,14 @@ static void read_boot_id(void)
 	}
 }
 
+static void read_pid_namespace(void)
+{
+	struct stat stat;
+
+	if (SYS_CALL(newfstatat, AT_FDCWD, "/proc/self/ns/pid", &stat, 0, 0, 0) == 0)
+		identity.pid_namespace = stat.st_ino;
+}
+
 /* A line of the file reads: monotonic SECONDS NANOSECONDS, the seconds signed. */
 static void read_time_namespace(void)
 {
@@ -73,9 +81,11 @@ static void read_time_namespace(void)
 
 void identity_init(void)
 {
+	identity = (struct identity){0};
 	identity.pid = sys_getpid();
 	identity.parent_pid = (int)SYS_CALL(getppid, 0, 0, 0, 0, 0, 0);
 	identity.start_ticks = identity_start_ticks(identity.pid);
 	read_boot_id();
+	read_pid_namespace();
 	read_time_namespace();
 }

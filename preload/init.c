@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "children.h"
 #include "clock.h"
 #include "definitions.h"
 #include "facts.h"
@@ -16,6 +17,7 @@
 #include "hook_threads.h"
 #include "identity.h"
 #include "intern.h"
+#include "loader_trust.h"
 #include "modules.h"
 #include "options.h"
 #include "pool.h"
@@ -23,6 +25,7 @@
 #include "proc_samples.h"
 #include "real.h"
 #include "module_symbols.h"
+#include "session.h"
 #include "sys.h"
 #include "text.h"
 #include "trace_file.h"
@@ -34,17 +37,19 @@
 
 int init_pid;
 
+static struct hook_switch *page; /* hook_switch from the start on */
+
 /*
  * The switch lies in a page that forked children find zeroed: they are off before their first
  * instruction.
  */
 static struct hook_switch *make_switch(void)
 {
-	struct hook_switch *page = sys_memory(4096);
+	struct hook_switch *made = sys_memory(4096);
 
-	if (!page || sys_madvise(page, 4096, MADV_WIPEONFORK) < 0)
+	if (!made || sys_madvise(made, 4096, MADV_WIPEONFORK) < 0)
 		return NULL;
-	return page;
+	return made;
 }
 
 static const char *set_up(void)
@@ -74,11 +79,11 @@ static const char *set_up(void)
 	return "the trace cannot be written, or there is no memory: not recording";
 }
 
-static void record_start(void)
+static void record_start(bool is_forked)
 {
-	stack_init(options_get()->stack_depth);
-	modules_refresh();
 	facts_add();
+	if (is_forked)
+		facts_add_forked(identity_get()->parent_pid);
 	facts_add_recording();
 	proc_sample_maps(LT_seen_at_start);
 	proc_sample_fds(LT_seen_at_start);
@@ -103,12 +108,45 @@ static void at_exit(int status, void *argument)
 			  event->duration_ns = 0; event->path = 0; event->reserved = 0);
 		hook_leave(&scope);
 	}
-	writer_close();
+	writer_close(status & 0xff);
+}
+
+static const char *prepare(void)
+{
+	page = make_switch();
+	if (!page)
+		return "the kernel has no MADV_WIPEONFORK (Linux 4.14): not recording";
+	if (!session_init())
+		return "no memory: not recording";
+	return NULL;
+}
+
+/* @return NULL, or what is wrong: "" when it was said already. */
+static const char *record(bool is_forked)
+{
+	const char *problem = set_up();
+
+	if (problem)
+		return problem;
+	record_start(is_forked);
+	if (!writer_start(is_forked))
+		return "no thread for the writer: not recording";
+	if (follow_has_traced_parent())
+		children_tell(LT_child_state_started, 0, trace_file_path());
+	if (is_forked)
+		loader_wait();
+	__atomic_store_n(&page->groups, options_get()->groups, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void complain(const char *problem)
+{
+	if (problem && problem[0])
+		options_say("%s%s", problem, "");
 }
 
 static void start(char **envp)
 {
-	struct hook_switch *page;
 	const char *problem;
 
 	options_init(envp);
@@ -121,22 +159,28 @@ static void start(char **envp)
 		options_say("%s has a value that is not understood: using its default%s",
 			    options_get()->mistake, "");
 	privacy_init(envp);
-	page = make_switch();
-	problem = page ? set_up() : "the kernel has no MADV_WIPEONFORK (Linux 4.14): not recording";
-	if (problem) {
-		if (problem[0])
-			options_say("%s%s", problem, "");
-		return;
+	problem = prepare();
+	if (!problem) {
+		stack_init(options_get()->stack_depth);
+		modules_refresh();
+		threads_init();
+		problem = record(false);
 	}
-	record_start();
-	threads_init();
-	if (!writer_start()) {
-		options_say("no thread for the writer: not recording%s%s", "", "");
+	if (problem) {
+		complain(problem);
 		return;
 	}
 	on_exit(at_exit, NULL);
 	hook_switch = page;
-	__atomic_store_n(&page->groups, options_get()->groups, __ATOMIC_RELEASE);
+}
+
+void init_forked_child(void)
+{
+	session_restart();
+	identity_init();
+	init_pid = identity_get()->pid;
+	loader_distrust();
+	complain(record(true));
 }
 
 __attribute__((constructor)) static void init(int argc, char **argv, char **envp)

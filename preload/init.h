@@ -9,4 +9,7 @@
  */
 extern int init_pid;
 
+/* In a forked child with one thread, the switch off: starts a recording of its own (child.c). */
+void init_forked_child(void);
+
 #endif

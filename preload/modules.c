@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "hook.h"
 #include "proc_samples.h"
+#include "loader_trust.h"
 #include "stack.h"
 #include "sys.h"
 #include "text.h"
@@ -35,6 +36,11 @@ void modules_unlock(void)
 {
 	__atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
 	sys_futex_wake(&lock, 1);
+}
+
+void modules_after_fork(void)
+{
+	lock = 0;
 }
 
 static void read_build_id(struct module *module, const ElfW(Phdr) * segment)
@@ -195,8 +201,11 @@ static void refresh_locked(void)
 
 void modules_refresh(void)
 {
-	struct hook_scope *outer = hook_own_begin();
+	struct hook_scope *outer;
 
+	if (!loader_is_usable())
+		return;
+	outer = hook_own_begin();
 	modules_lock();
 	refresh_locked();
 	modules_unlock();

@@ -38,6 +38,9 @@ void modules_refresh(void);
 void modules_lock(void);
 void modules_unlock(void);
 
+/* In the child of a fork: the lock is free, whoever held it in the parent. */
+void modules_after_fork(void);
+
 /*
  * For the writer. @return the module that held addr in that generation, NULL for none. Valid until
  * the next call.

@@ -40,6 +40,11 @@ static uint64_t file_bytes;
 static uint64_t memory_bytes; /* extents that are not in the file */
 static uint32_t grow_lock;
 static uint32_t next_stream = 2; /* 1 is the writer's own */
+static struct mapped {
+	void *addr;
+	uint64_t bytes;
+} mapped[LT_EXTENT_MAX + 1]; /* all of it, for pool_leave */
+static uint32_t mapped_count;
 static struct lt_ring *ring_extents[LT_EXTENT_MAX];
 static uint32_t ring_extent_count;
 static uint32_t free_count;
@@ -145,8 +150,8 @@ static bool place(const char *trace_path)
 {
 	const struct identity *self = identity_get();
 
-	if (has_room("/dev/shm")) {
-		text_format(path, sizeof(path), "/dev/shm/llmtrace-%u-%u.pool", (uint64_t)self->pid,
+	if (has_room(LT_POOL_SHM_FOLDER)) {
+		text_format(path, sizeof(path), LT_POOL_SHM_FORMAT, (uint64_t)self->pid,
 			    self->start_ticks);
 		if (try_place())
 			return true;
@@ -161,6 +166,23 @@ static bool place(const char *trace_path)
 	return pool_header;
 }
 
+/* Under the lock, or before any other thread. */
+static void remember(void *addr, uint64_t bytes)
+{
+	mapped[mapped_count] = (struct mapped){addr, bytes};
+	__atomic_store_n(&mapped_count, mapped_count + 1, __ATOMIC_RELEASE);
+}
+
+void pool_leave(void)
+{
+	for (uint32_t i = 0; i < mapped_count; i++)
+		SYS_CALL(mmap, mapped[i].addr, mapped[i].bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (handle >= 0)
+		own_fd_close(handle);
+	handle = -1;
+}
+
 bool pool_init(const char *trace_path)
 {
 	const struct identity *self = identity_get();
@@ -168,10 +190,12 @@ bool pool_init(const char *trace_path)
 	if (!place(trace_path))
 		return false;
 	file_bytes = POOL_MEMORY_BYTES;
+	remember(pool_header, POOL_MEMORY_BYTES);
 	pool_header->version = LT_POOL_VERSION;
 	pool_header->header_bytes = sizeof(*pool_header);
 	pool_header->pid = (uint32_t)self->pid;
 	pool_header->process_start_ticks = self->start_ticks;
+	pool_header->pid_namespace = self->pid_namespace;
 	memcpy(pool_header->boot_id, self->boot_id, sizeof(pool_header->boot_id));
 	privacy_path(trace_path, strlen(trace_path), pool_header->trace_path,
 		     sizeof(pool_header->trace_path));
@@ -201,14 +225,18 @@ void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 
 	if (__atomic_exchange_n(&grow_lock, 1, __ATOMIC_ACQUIRE))
 		return NULL;
-	if (handle >= 0 && pool_header->extent_count < LT_EXTENT_MAX)
+	if (mapped_count > LT_EXTENT_MAX)
+		bytes = 0;
+	if (bytes && handle >= 0 && pool_header->extent_count < LT_EXTENT_MAX)
 		addr = map_file_space(bytes);
 	if (addr) {
 		add_extent(type, index, bytes);
-	} else {
+	} else if (bytes) {
 		addr = map_memory(bytes);
 		memory_bytes += addr ? bytes : 0;
 	}
+	if (addr)
+		remember(addr, bytes);
 	__atomic_store_n(&grow_lock, 0, __ATOMIC_RELEASE);
 	return addr;
 }

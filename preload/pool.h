@@ -53,6 +53,13 @@ void pool_make_room(void);
 /* Whether the trace file has everything that the pool holds. */
 void pool_set_closed(bool is_closed);
 
+/*
+ * In a forked child: the memory becomes the child's own, empty, in place of what it shares with the
+ * parent, so that a hook that was interrupted by the handler that forked harms nobody; our
+ * descriptor of the file is closed. pool_path() stays.
+ */
+void pool_leave(void);
+
 /* Marks the pool as fully written and removes its file. */
 void pool_remove(void);
 

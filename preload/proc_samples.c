@@ -144,14 +144,6 @@ void proc_sample_maps(unsigned at)
 }
 
 /* ---- folders of numbers: descriptors and threads ---- */
-struct linux_dirent64 {
-	uint64_t inode;
-	int64_t next;
-	uint16_t length;
-	uint8_t type;
-	char name[];
-};
-
 static void for_each_number(const char *folder, void (*visit)(uint64_t number, unsigned argument),
 			    unsigned argument)
 {
@@ -162,7 +154,7 @@ static void for_each_number(const char *folder, void (*visit)(uint64_t number, u
 		return;
 	while ((got = sys_getdents((int)fd, entries, sizeof(entries))) > 0)
 		for (long at = 0; at < got;) {
-			const struct linux_dirent64 *entry = (const void *)(entries + at);
+			const struct sys_dirent *entry = (const void *)(entries + at);
 
 			if (entry->name[0] >= '0' && entry->name[0] <= '9' &&
 			    text_number(entry->name, 10) != (uint64_t)fd)

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <threads.h>
 
 #define LT_HOOK(need, result, name, params, group) extern result(*real_##name) params;

@@ -13,6 +13,7 @@
 
 #include "hook.h"
 #include "intern.h"
+#include "loader_trust.h"
 #include "modules.h"
 #include "real.h"
 #include "sys.h"
@@ -122,7 +123,7 @@ void stack_open_walker(const void *caller)
 	const char *result;
 	int saved_errno = errno;
 
-	if (!is_pending || !is_right_moment(caller))
+	if (!is_pending || !loader_is_usable() || !is_right_moment(caller))
 		return;
 	is_pending = false;
 	outer = hook_own_begin();
@@ -205,7 +206,7 @@ uint32_t stack_capture(struct lt_ring *ring, const void *caller)
 
 	if (LT_UNLIKELY(!walk))
 		stack_open_walker(caller);
-	found = walk ? walk(frames, (int)(depth_max + OWN_FRAMES_MAX)) : 0;
+	found = walk && loader_is_usable() ? walk(frames, (int)(depth_max + OWN_FRAMES_MAX)) : 0;
 	count = trim(frames, frames_from(frames, found, caller, &first));
 	if (count > depth_max) {
 		count = depth_max;

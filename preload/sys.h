@@ -94,6 +94,15 @@ static inline long sys_unlink(const char *path)
 	return SYS_CALL(unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
 }
 
+/* What sys_getdents fills a buffer with, each length bytes behind the one before. */
+struct sys_dirent {
+	uint64_t inode;
+	int64_t next;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
 static inline long sys_getdents(int fd, void *buffer, size_t bytes)
 {
 	return SYS_CALL(getdents64, fd, buffer, bytes, 0, 0, 0);

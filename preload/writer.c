@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "children.h"
 #include "clock.h"
 #include "definitions.h"
 #include "drain.h"
@@ -26,6 +27,7 @@
 #include "hook.h"
 #include "init.h"
 #include "intern.h"
+#include "loader_trust.h"
 #include "modules.h"
 #include "own_fds.h"
 #include "pool.h"
@@ -54,6 +56,7 @@ static uint64_t checkpoint_at_bytes;
 static uint32_t request;      /* enum request, set by target threads */
 static uint32_t served;	      /* futex: passes that served a request */
 static uint32_t is_closed;    /* futex */
+static int end_status; /* exit code, set with the request to close */
 static bool is_paused; /* between an exec and its failure */
 static bool is_sample_wanted; /* set by target threads */
 static uint32_t is_alone;     /* futex: every thread of the target has ended */
@@ -83,6 +86,7 @@ static void sample(uint64_t now_ns)
 {
 	if (__atomic_exchange_n(&is_sample_wanted, false, __ATOMIC_ACQUIRE))
 		proc_sample_process(LT_seen_at_phase);
+	children_take(own_ring);
 	if (__atomic_exchange_n(&pool_is_short, false, __ATOMIC_ACQUIRE)) {
 		drain_retire_gone();
 		pool_make_room();
@@ -141,6 +145,7 @@ static void write_end(void)
 {
 	uint64_t lost_count;
 
+	children_take(own_ring);
 	proc_sample_threads(writer_tid, (int)heir_tid);
 	proc_sample_maps(LT_seen_at_end);
 	proc_sample_process(LT_seen_at_end);
@@ -157,14 +162,26 @@ static void write_end(void)
 	trace_file_write_end(lost_count);
 }
 
+/* A brief helper leaves no file, but a line in the trace of the process that wanted it. */
+static void tell_parent(void)
+{
+	bool is_brief = follow_is_brief(trace_file_start_ns());
+
+	if (!follow_has_traced_parent())
+		return;
+	if (is_brief)
+		trace_file_remove();
+	children_tell(is_brief ? LT_child_state_brief : LT_child_state_ended, end_status,
+		      is_brief ? "" : trace_file_path());
+}
+
 static void serve(uint32_t wanted)
 {
 	switch (wanted) {
 	case REQUEST_CLOSE:
 		drain_for_good();
 		write_end();
-		if (follow_has_traced_parent() && follow_is_brief(trace_file_start_ns()))
-			trace_file_remove();
+		tell_parent();
 		trace_file_close();
 		pool_remove();
 		__atomic_store_n(&is_closed, 1, __ATOMIC_RELEASE);
@@ -235,7 +252,7 @@ static void *writer_main(void *argument)
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
 	writer_tid = sys_gettid();
-	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-writer", 0, 0, 0, 0);
+	SYS_CALL(prctl, PR_SET_NAME, WRITER_NAME, 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	trace_file_be_patient();
 	pass(true);
@@ -258,11 +275,12 @@ static void *writer_main(void *argument)
  */
 static void *heir_main(void *argument)
 {
-	(void)argument;
 	hook_self.mark = HOOK_MARK_OWN;
 	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-heir", 0, 0, 0, 0);
 	__atomic_store_n(&heir_tid, (uint32_t)sys_gettid(), __ATOMIC_RELEASE);
 	sys_futex_wake(&heir_tid, 1);
+	if (argument)
+		loader_try(); /* may never come back */
 	while (!__atomic_load_n(&is_alone, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&is_alone, 0, HEIR_NAP_NS);
 	hook_self.mark = NULL;
@@ -282,7 +300,7 @@ bool writer_prepare(void)
 	return true;
 }
 
-static bool make_thread(void *(*main_function)(void *), size_t stack_bytes)
+static bool make_thread(void *(*main_function)(void *), void *argument, size_t stack_bytes)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -292,12 +310,12 @@ static bool make_thread(void *(*main_function)(void *), size_t stack_bytes)
 	if (stack_bytes)
 		pthread_attr_setstacksize(&attributes, stack_bytes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	is_made = real_pthread_create(&thread, &attributes, main_function, NULL) == 0;
+	is_made = real_pthread_create(&thread, &attributes, main_function, argument) == 0;
 	pthread_attr_destroy(&attributes);
 	return is_made;
 }
 
-bool writer_start(void)
+bool writer_start(bool is_forked)
 {
 	struct hook_scope *outer = hook_own_begin();
 	sigset_t all, before;
@@ -306,7 +324,8 @@ bool writer_start(void)
 	sigfillset(&all);
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &all, &before, 8, 0, 0);
 	/* the heir may have to run the target's destructors: a stack of the usual size */
-	is_made = make_thread(heir_main, 0) && make_thread(writer_main, STACK_BYTES);
+	is_made = make_thread(heir_main, is_forked ? &is_alone : NULL, 0) &&
+		  make_thread(writer_main, NULL, STACK_BYTES);
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &before, NULL, 8, 0, 0);
 	hook_own_end(outer);
 	return is_made;
@@ -395,7 +414,7 @@ void writer_after_exec(void)
 	__atomic_store_n(&hook_switch->groups, groups, __ATOMIC_SEQ_CST);
 }
 
-void writer_close(void)
+void writer_close(int status)
 {
 	static uint32_t is_begun;
 	bool was_recording = __atomic_exchange_n(&hook_switch->groups, 0, __ATOMIC_SEQ_CST);
@@ -408,6 +427,7 @@ void writer_close(void)
 			wait_for_writer(&is_closed, 0);
 		return;
 	}
+	__atomic_store_n(&end_status, status, __ATOMIC_RELEASE);
 	__atomic_store_n(&is_begun, 1, __ATOMIC_RELEASE);
 	if (!ask(REQUEST_CLOSE))
 		trace_file_give_up();
@@ -419,8 +439,8 @@ void writer_before_fork(void)
 		modules_lock();
 }
 
-void writer_after_fork(bool is_child)
+void writer_after_fork(void)
 {
-	if (!is_child && is_recording())
+	if (is_recording())
 		modules_unlock();
 }

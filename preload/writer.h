@@ -17,8 +17,15 @@
  */
 bool writer_prepare(void);
 
-/* Starts the thread. @return false when it could not be made: recording must stay off. */
-bool writer_start(void);
+/* The name of the thread. */
+#define WRITER_NAME "llmtrace-writer"
+
+/*
+ * Starts the thread. is_forked: in the child of a fork, where another thread of the parent may have
+ * held a lock of the loader for ever. @return false when it could not be made: recording must stay
+ * off.
+ */
+bool writer_start(bool is_forked);
 
 /*
  * Has everything that is recorded so far written to the trace, and waits for it (at most about two
@@ -35,19 +42,19 @@ void writer_after_exec(void);
 
 /*
  * Writes everything, ends the trace file in order and removes the rings. Later events are not
- * recorded. The second and later calls, and calls in a forked child, do nothing.
+ * recorded. The second and later calls, and calls in a forked child, do nothing. status: the exit
+ * code.
  */
-void writer_close(void);
+void writer_close(int status);
 
 /* Asks for a sample of the process's totals, soon; does not wait. One system call at most. */
 void writer_want_sample(void);
 
 /*
  * Brackets the real fork: the writer holds no lock of the loader meanwhile, so that the child's
- * loader is usable. is_child: what fork returned. In the child nothing of the shim is touched any
- * more.
+ * loader is usable. The second is for the parent alone; the child goes by child.h.
  */
 void writer_before_fork(void);
-void writer_after_fork(bool is_child);
+void writer_after_fork(void);
 
 #endif

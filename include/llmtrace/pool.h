@@ -18,8 +18,12 @@
 #include "llmtrace/format.h"
 
 #define LT_POOL_MAGIC "LLMTPOOL" /* 8 bytes, not terminated */
-#define LT_POOL_VERSION 1
+#define LT_POOL_VERSION 2
 #define LT_EXTENT_MAX 2048
+
+/* Where it lies when it can: pid and start ticks of its process. */
+#define LT_POOL_SHM_FOLDER "/dev/shm"
+#define LT_POOL_SHM_FORMAT LT_POOL_SHM_FOLDER "/llmtrace-%u-%u.pool"
 
 enum lt_extent_type {
 	LT_EXTENT_RINGS = 1, /* count rings of LT_RING_BYTES each */
@@ -40,6 +44,27 @@ struct lt_clock_pair {
 	uint64_t ns;
 };
 
+/*
+ * What a traced child process says of itself, in the pool of the nearest traced process above it.
+ * The child takes a place by moving child_head on, fills it in, and writes lap last: position /
+ * LT_CHILD_MESSAGES + 1. The writer of the pool's own process makes events of the messages and moves
+ * child_tail; of a killed process the report does.
+ */
+#define LT_CHILD_MESSAGES 64u
+#define LT_CHILD_TEXT_BYTES 512u
+
+struct lt_child_message {
+	uint32_t lap;
+	uint32_t state; /* LT_child_state_ value */
+	uint32_t pid;
+	uint32_t parent_pid;
+	int64_t status; /* as in event child */
+	uint64_t start_ns;
+	uint64_t duration_ns;
+	char program[LT_CHILD_TEXT_BYTES];
+	char trace[LT_CHILD_TEXT_BYTES];
+};
+
 struct lt_pool_header {
 	char magic[8];
 	uint32_t version;
@@ -48,6 +73,7 @@ struct lt_pool_header {
 	uint32_t is_closed; /* 1: the trace file has everything */
 	uint64_t process_start_ticks;
 	uint8_t boot_id[16];
+	uint64_t pid_namespace; /* inode of /proc/self/ns/pid: where pid means this process */
 	struct lt_clock_pair first_clock;
 	struct lt_clock_pair clocks[2]; /* the last ones; clock_count % 2 is the newest */
 	uint64_t clock_count;
@@ -55,6 +81,11 @@ struct lt_pool_header {
 	uint32_t extent_count;
 	char trace_path[LT_PATH_BYTES];
 	struct lt_extent extents[LT_EXTENT_MAX];
+	uint32_t child_head; /* next place; moved by children */
+	uint32_t child_tail; /* everything below is in the rings; moved by the writer */
+	uint32_t child_lost_count; /* messages that found no place */
+	uint32_t reserved;
+	struct lt_child_message children[LT_CHILD_MESSAGES];
 };
 
 /* ---- rings ---- */
