@@ -122,6 +122,7 @@ void facts_add_recording(void)
 {
 	add("clock",
 	    clock_is_ticking ? "tsc" : "clock_gettime: the time stamp counter is not steady");
+	add("stack_method", stack_method());
 	privacy_path(pool_path(), strlen(pool_path()), replaced, sizeof(replaced));
 	add("pool_place", replaced[0] ? replaced : "memory: no file system had room");
 }
@@ -129,14 +130,4 @@ void facts_add_recording(void)
 void facts_add_forked(int parent_pid)
 {
 	add_number("forked_from", (uint64_t)parent_pid);
-}
-
-void facts_add_stack_method(void)
-{
-	static bool is_added;
-
-	if (is_added || !stack_method())
-		return;
-	is_added = true;
-	add("stack_method", stack_method());
 }

@@ -6,13 +6,10 @@
 /* Machine and process: what /proc and the kernel say. */
 void facts_add(void);
 
-/* How we record: the clock, where the rings are. */
+/* How we record: the clock, call stacks, where the rings are. */
 void facts_add_recording(void);
 
 /* In a forked child that is recorded: the process that it was forked from. */
 void facts_add_forked(int parent_pid);
-
-/* The stack method, once it is decided (stack.h). For the writer. */
-void facts_add_stack_method(void);
 
 #endif

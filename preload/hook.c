@@ -82,7 +82,13 @@ static bool take_ring(void)
 	struct lt_ring *ring;
 
 	/* the kernel call and the growth of the pool happen once in a thread's life */
-	ring = pool_take_ring(sys_gettid());
+	int tid = sys_gettid();
+
+	ring = pool_take_ring(tid);
+	if (tid == sys_getpid())
+		hook_set_stack(stack_of_main_thread());
+	if (ring)
+		ring->errno_at = __errno_location();
 	hook_self.ring = ring;
 	return ring;
 }
@@ -94,8 +100,8 @@ bool hook_enter_slow(struct hook_scope *scope, const void *caller)
 
 	if (mark == HOOK_MARK_OWN)
 		return false;
-	self->errno_at = __errno_location();
-	scope->saved_errno = *self->errno_at;
+	scope->errno_at = __errno_location();
+	scope->saved_errno = *scope->errno_at;
 	scope->caller = caller;
 	scope->cookie = HOOK_COOKIE ^ (uintptr_t)scope;
 	scope->outer = NULL;
@@ -103,7 +109,7 @@ bool hook_enter_slow(struct hook_scope *scope, const void *caller)
 		struct alternate_stack alternate = alternate_stack_now();
 
 		if (is_live(mark, scope, &alternate)) {
-			if (self->ring && !stack_is_own_code(caller))
+			if (self->ring)
 				self->ring->passed_count++;
 			return false;
 		}

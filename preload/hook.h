@@ -77,6 +77,7 @@ struct hook_scope {
 	uintptr_t cookie;	  /* tells a live scope from stack memory that was used again */
 	struct hook_scope *outer; /* the mark that was found, NULL for none */
 	const void *caller;
+	int *errno_at;
 	int saved_errno;
 };
 
@@ -84,8 +85,9 @@ struct hook_scope {
 struct hook_thread {
 	struct lt_ring *ring;
 	struct hook_scope *mark; /* the active hook; HOOK_MARK_OWN in the shim's own threads */
-	uint64_t ticket;	 /* of the pthread_create that made this thread */
-	int *errno_at;		 /* this thread's errno; set with the ring */
+	uintptr_t stack_low; /* this thread's own stack; 0 when it is not known */
+	uint32_t stack_kilobytes;
+	uint32_t ticket; /* of the pthread_create that made this thread */
 };
 
 extern __thread struct hook_thread hook_self __attribute__((tls_model("initial-exec")));
@@ -110,6 +112,13 @@ static inline bool hook_is_on(unsigned group)
  */
 void hook_abandon(void);
 
+/* Tells the walker where this thread's own stack lies. */
+static inline void hook_set_stack(struct frame_stack stack)
+{
+	hook_self.stack_kilobytes = (uint32_t)((stack.high - stack.low) / 1024);
+	hook_self.stack_low = stack.high - (uint64_t)hook_self.stack_kilobytes * 1024;
+}
+
 /* The slow half of hook_enter: a mark is set, or the thread has no ring yet. */
 bool hook_enter_slow(struct hook_scope *scope, const void *caller);
 
@@ -124,12 +133,10 @@ static inline bool hook_enter(struct hook_scope *scope, unsigned group, const vo
 
 	if (!hook_is_on(group))
 		return false;
-	/* libunwind maps memory, and unmaps it when a thread ends: not the target's doing */
-	if (group != LT_GROUP_heap && LT_UNLIKELY(stack_is_walker(caller)))
-		return false;
 	if (LT_UNLIKELY(self->mark || !self->ring))
 		return hook_enter_slow(scope, caller);
-	scope->saved_errno = *self->errno_at;
+	scope->errno_at = self->ring->errno_at;
+	scope->saved_errno = *scope->errno_at;
 	scope->caller = caller;
 	scope->cookie = HOOK_COOKIE ^ (uintptr_t)scope;
 	scope->outer = NULL;
@@ -143,7 +150,7 @@ static inline void hook_leave(struct hook_scope *scope)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	scope->cookie = 0;
 	hook_self.mark = scope->outer;
-	*hook_self.errno_at = scope->saved_errno;
+	*scope->errno_at = scope->saved_errno;
 }
 
 /*
@@ -170,7 +177,10 @@ static inline void hook_own_end(struct hook_scope *outer)
  */
 static inline uint32_t hook_stack(const struct hook_scope *scope)
 {
-	return stack_capture(hook_self.ring, scope->caller);
+	struct frame_stack own = {
+		hook_self.stack_low, hook_self.stack_low + (uint64_t)hook_self.stack_kilobytes * 1024};
+
+	return stack_capture(hook_self.ring, own, scope->caller, scope->outer != NULL);
 }
 
 /* @return the id of a string for fields of unit string; 0 for NULL or when the table is full. */

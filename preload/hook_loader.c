@@ -37,9 +37,7 @@ LT_EXPORT int dlclose(void *handle)
 		run_own(modules_refresh);
 	result = real_dlclose(handle);
 	phases_forget_modules();
-	if (is_recorded) {
+	if (is_recorded)
 		run_own(modules_refresh);
-		run_own(stack_forget_modules);
-	}
 	return result;
 }

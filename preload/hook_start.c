@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hook on the program's start: after all constructors, the last moment with one thread where
- * libraries can be opened. Entered once, by the main thread, from the program's _start; it leaves
- * no frame on the stack below main.
+ * The hook on the program's start: after all constructors. Entered once, by the main thread, from
+ * the program's _start; it leaves no frame on the stack below main.
  */
 #include <dlfcn.h>
 
@@ -11,7 +10,6 @@
 #include "init.h"
 #include "privacy.h"
 #include "real.h"
-#include "stack.h"
 
 /* A malloc in the program itself, or in a library before us, takes all calls: say so. */
 static void check_allocator(void)
@@ -35,10 +33,8 @@ LT_EXPORT int __libc_start_main(int (*main_function)(int, char **, char **), int
 				void (*init_function)(void), void (*fini_function)(void),
 				void (*loader_fini)(void), void *stack_end)
 {
-	if (init_pid) {
-		stack_open_walker(NULL);
+	if (init_pid)
 		check_allocator();
-	}
 	return real___libc_start_main(main_function, argc, argv, init_function, fini_function,
 				      loader_fini, stack_end);
 }

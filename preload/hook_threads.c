@@ -98,8 +98,9 @@ struct thread_routine lt_thread_started(struct thread_slot *slot)
 	uint64_t ticket = slot->ticket;
 	struct hook_scope scope;
 
+	hook_set_stack(stack_of_new_thread(slot->stack_bytes));
+	hook_self.ticket = (uint32_t)ticket;
 	thread_slot_give_back(slot);
-	hook_self.ticket = ticket;
 	if (has_exit_key && hook_is_on(LT_GROUP_threads))
 		pthread_setspecific(exit_key, (void *)1);
 	if (hook_enter(&scope, LT_GROUP_threads, (void *)routine.start)) {
@@ -134,7 +135,8 @@ struct creation {
 	uint64_t begin;
 };
 
-static struct creation begin_creation(void *(*start)(void *), void *argument)
+static struct creation begin_creation(const pthread_attr_t *attr, void *(*start)(void *),
+				      void *argument)
 {
 	struct creation creation = { NULL, 0, call_begin(LT_GROUP_threads) };
 
@@ -147,6 +149,7 @@ static struct creation begin_creation(void *(*start)(void *), void *argument)
 	creation.slot->start = start;
 	creation.slot->argument = argument;
 	creation.slot->ticket = creation.ticket;
+	creation.slot->stack_bytes = stack_bytes_of(attr);
 	return creation;
 }
 
@@ -173,7 +176,7 @@ static void end_creation(const void *caller, unsigned call, const struct creatio
 LT_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr,
 			     void *(*start)(void *), void *argument)
 {
-	struct creation creation = begin_creation(start, argument);
+	struct creation creation = begin_creation(attr, start, argument);
 	int error;
 
 	if (creation.slot)
@@ -187,7 +190,7 @@ LT_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr,
 
 LT_EXPORT int thrd_create(thrd_t *ret_thread, thrd_start_t start, void *argument)
 {
-	struct creation creation = begin_creation((void *(*)(void *))(void *)start, argument);
+	struct creation creation = begin_creation(NULL, (void *(*)(void *))(void *)start, argument);
 	int error;
 
 	if (creation.slot)

@@ -218,6 +218,17 @@ uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t leng
 	}
 }
 
+uint32_t intern_find(enum lt_intern_type type, const void *bytes, uint32_t length,
+		     uint32_t generation, uint64_t hash)
+{
+	uint32_t count = __atomic_load_n(&index_count, __ATOMIC_ACQUIRE);
+	struct slot_search found = {NULL, 0};
+
+	for (uint32_t i = 0; i < count && !found.id; i++)
+		found = search(&indexes[i], type, bytes, length, generation, hash);
+	return found.id;
+}
+
 uint32_t intern_text(const char *text, size_t length)
 {
 	if (length > STRING_MAX_BYTES)

@@ -18,6 +18,10 @@
 uint32_t intern_bytes(enum lt_intern_type type, const void *bytes, uint32_t length,
 		      uint32_t generation, uint64_t hash);
 
+/* @return the id of the bytes when they are in the table, 0 when they are not. */
+uint32_t intern_find(enum lt_intern_type type, const void *bytes, uint32_t length,
+		     uint32_t generation, uint64_t hash);
+
 /* @return the id of a terminated string (cut at 4095 bytes), 0 when there is no room. */
 uint32_t intern_string(const char *text);
 

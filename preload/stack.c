@@ -1,193 +1,123 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Call stacks by libunwind's unw_backtrace; see stack.h. Entered by every thread inside hooks.
- * libunwind's first walk in a thread allocates and blocks signals for a moment; the mark of the
- * hook keeps its calls out of the record.
+ * Call stacks and their ids; see stack.h. Entered by every thread inside hooks, in signal handlers
+ * too. Where a thread's own stack ends is asked once a thread, when it starts.
  */
 #include "stack.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "arch.h"
+#include "frame_rules.h"
 #include "hook.h"
 #include "intern.h"
-#include "loader_trust.h"
-#include "modules.h"
-#include "real.h"
-#include "sys.h"
+#include "stack_memo.h"
 
 /* Frames of our own between the walker and the hook's caller. */
 #define OWN_FRAMES_MAX 8u
 
+/*
+ * Linux leaves at least 128 MB below the main thread's stack for it alone (mmap_base in
+ * arch/x86/mm/mmap.c), whatever its limit is.
+ */
+#define MAIN_STACK_BYTES (64u << 20)
+
+/*
+ * Above a thread's first frame lie its descriptor and thread-local data, which count in its size.
+ */
+#define THREAD_DATA_BYTES (128u << 10)
+
 uint32_t stack_generation;
-struct code_range stack_walker_code;
 
-typedef int backtrace_fn(void **addrs, int count);
+/* The loader's: the stack pointer that the kernel started the program with. */
+extern void *__libc_stack_end;
 
-static backtrace_fn *walk;
-static void (*flush_cache)(void *space, uintptr_t low, uintptr_t high);
-static void **local_space;
 static unsigned depth_max = 1;
-
-static const char *method;
-static bool is_pending; /* the walker is still to be opened */
-static struct code_range loader_code;
-
-struct range_search {
-	uintptr_t wanted;
-	struct code_range found;
-};
-
-static int find_range(struct dl_phdr_info *info, size_t size, void *context)
-{
-	struct range_search *search = context;
-	struct code_range range = {UINTPTR_MAX, 0};
-
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-
-		if (segment->p_type != PT_LOAD)
-			continue;
-		if (info->dlpi_addr + segment->p_vaddr < range.start)
-			range.start = info->dlpi_addr + segment->p_vaddr;
-		if (info->dlpi_addr + segment->p_vaddr + segment->p_memsz > range.end)
-			range.end = info->dlpi_addr + segment->p_vaddr + segment->p_memsz;
-	}
-	if (search->wanted < range.start || search->wanted >= range.end)
-		return 0;
-	search->found = range;
-	return 1;
-}
-
-static struct code_range range_of(uintptr_t addr)
-{
-	struct range_search search = {addr, {0, 0}};
-
-	dl_iterate_phdr(find_range, &search);
-	return search.found;
-}
-
-static bool is_inside(const struct code_range *range, const void *addr)
-{
-	return (uintptr_t)addr - range->start < range->end - range->start;
-}
+static bool is_walking;
+static size_t default_bytes;
 
 void stack_init(unsigned depth)
 {
+	pthread_attr_t attr;
+
 	depth_max = depth < LT_STACK_MAX_DEPTH ? depth : LT_STACK_MAX_DEPTH;
-	is_pending = depth > 1;
-	if (!is_pending)
-		method = "caller only: call stacks were switched off";
-	else
-		/* not AT_BASE: that is 0 when the loader was started by hand */
-		loader_code = range_of((uintptr_t)_r_debug.r_ldbase);
-}
-
-static const char *open_walker(void)
-{
-	int (*set_policy)(void *space, int policy);
-	void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
-	backtrace_fn *found;
-
-	if (!library)
-		return "caller only: libunwind.so.8 is not installed";
-	found = (backtrace_fn *)real_dlsym(library, "unw_backtrace");
-	local_space = real_dlsym(library, "_ULx86_64_local_addr_space");
-	set_policy = (int (*)(void *, int))real_dlsym(library, "_ULx86_64_set_caching_policy");
-	flush_cache =
-		(void (*)(void *, uintptr_t, uintptr_t))real_dlsym(library, "_Ux86_64_flush_cache");
-	if (!found)
-		return "caller only: libunwind.so.8 has no unw_backtrace";
-	stack_walker_code = range_of((uintptr_t)found); /* known before its first call, which makes a pipe */
-	if (set_policy && local_space)
-		set_policy(*local_space, 2); /* UNW_CACHE_PER_THREAD: no lock between threads */
-	__atomic_store_n(&walk, found, __ATOMIC_RELEASE);
-	return "libunwind";
-}
-
-/*
- * A thread that waited for the loader's lock here could be one that a constructor waits for; and a
- * call from inside the loader must not enter it again.
- */
-static bool is_right_moment(const void *caller)
-{
-	return environ && sys_gettid() == sys_getpid() && !is_inside(&loader_code, caller);
-}
-
-void stack_open_walker(const void *caller)
-{
-	struct hook_scope *outer;
-	const char *result;
-	int saved_errno = errno;
-
-	if (!is_pending || !loader_is_usable() || !is_right_moment(caller))
+	is_walking = depth > 1 && frame_rules_init();
+	/* a forked child has it from its parent, and its libc may be locked */
+	if (default_bytes || pthread_getattr_default_np(&attr))
 		return;
-	is_pending = false;
-	outer = hook_own_begin();
-	result = open_walker();
-	dlerror();
-	modules_refresh();
-	hook_own_end(outer);
-	__atomic_store_n(&method, result, __ATOMIC_RELEASE);
-	errno = saved_errno;
+	default_bytes = stack_bytes_of(&attr);
+	pthread_attr_destroy(&attr);
 }
 
 const char *stack_method(void)
 {
-	return __atomic_load_n(&method, __ATOMIC_ACQUIRE);
+	return is_walking      ? "call frame information"
+	       : depth_max > 1 ? "caller only: no memory for frame rules"
+			       : "caller only: call stacks were switched off";
 }
 
-bool stack_is_own_code(const void *addr)
+struct frame_stack stack_of_main_thread(void)
 {
-	/* the loader allocates for the walker: its thread-local memory */
-	return stack_is_walker(addr) || is_inside(&loader_code, addr);
+	uintptr_t high = (uintptr_t)__libc_stack_end;
+
+	return (struct frame_stack){high - MAIN_STACK_BYTES, high};
 }
 
-void stack_forget_modules(void)
+size_t stack_bytes_of(const pthread_attr_t *attr)
 {
-	if (flush_cache && local_space)
-		flush_cache(*local_space, 0, 0);
+	size_t bytes, guard_bytes;
+
+	if (!attr)
+		return default_bytes;
+	if (pthread_attr_getstacksize(attr, &bytes) ||
+	    pthread_attr_getguardsize(attr, &guard_bytes) ||
+	    bytes <= guard_bytes + THREAD_DATA_BYTES)
+		return 0;
+	return bytes - guard_bytes - THREAD_DATA_BYTES;
 }
 
-/* The frames from caller on; the caller alone when the walk did not come past it. */
-static unsigned frames_from(void **frames, int count, const void *caller, void ***ret_first)
+/* The thread pointer lies above all frames of a thread that the C library has made. */
+struct frame_stack stack_of_new_thread(size_t bytes)
 {
-	for (int i = 0; i < count && i < (int)OWN_FRAMES_MAX; i++) {
-		if (frames[i] != caller)
-			continue;
-		*ret_first = &frames[i];
-		return (unsigned)(count - i);
-	}
-	frames[0] = (void *)(uintptr_t)caller;
-	*ret_first = frames;
-	return 1;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t high = (uintptr_t)__builtin_thread_pointer();
+
+	if (!bytes || high <= here || high - here > THREAD_DATA_BYTES / 2)
+		return (struct frame_stack){0, 0};
+	return (struct frame_stack){here - bytes, high};
 }
 
-/* The outermost frames of a thread (start code) end in a 0 on some systems. */
-static unsigned trim(void **frames, unsigned count)
+/* The place of caller; count when the walk did not come past it. */
+static unsigned index_of(const uintptr_t *frames, unsigned count, const void *caller)
 {
-	while (count > 1 && !frames[count - 1])
-		count--;
+	for (unsigned i = 0; i < count && i < OWN_FRAMES_MAX; i++)
+		if (frames[i] == (uintptr_t)caller)
+			return i;
 	return count;
 }
 
-static uint32_t find_id(struct lt_ring *ring, void **frames, uint32_t length, uint32_t generation)
+static uint64_t hash_of(const uintptr_t *frames, unsigned count, uint64_t hash)
 {
-	uint64_t hash = intern_hash(frames, length, generation);
-	struct lt_stack_cache_entry *cached = &ring->stack_cache[hash % LT_STACK_CACHE_ENTRIES];
-	uint32_t id;
+	for (unsigned i = 0; i < count; i++)
+		hash = frame_hash(hash, frames[i]);
+	return hash;
+}
 
-	if (LT_LIKELY(cached->hash == hash && cached->id)) {
+static uint32_t find_id(struct lt_ring *ring, const uintptr_t *frames, uint32_t length,
+			uint32_t generation, uint64_t hash)
+{
+	struct lt_stack_cache_entry *cached = &ring->stack_cache[hash % LT_STACK_CACHE_ENTRIES];
+	uint32_t id = 0;
+
+	if (cached->hash == hash && cached->id) {
 		const struct lt_intern_entry *entry = intern_entry(cached->id);
 
 		if (entry->length == length && entry->generation == generation &&
 		    !memcmp(entry->data, frames, length))
-			return cached->id;
+			id = cached->id;
 	}
-	id = intern_bytes(LT_INTERN_STACK, frames, length, generation, hash);
+	if (!id)
+		id = intern_bytes(LT_INTERN_STACK, frames, length, generation, hash);
 	if (!id) {
 		ring->lost_stack_count++;
 		return 0;
@@ -197,20 +127,77 @@ static uint32_t find_id(struct lt_ring *ring, void **frames, uint32_t length, ui
 	return id;
 }
 
-uint32_t stack_capture(struct lt_ring *ring, const void *caller)
+/* A hook that has interrupted another one of its thread leaves that one's caches alone. */
+static uint32_t find_id_nested(struct lt_ring *ring, const uintptr_t *frames, uint32_t length,
+			       uint32_t generation, uint64_t hash)
 {
-	void *frames[LT_STACK_MAX_DEPTH + OWN_FRAMES_MAX], **first;
-	uint32_t generation = __atomic_load_n(&stack_generation, __ATOMIC_RELAXED);
-	unsigned count;
-	int found;
+	uint32_t id = intern_bytes(LT_INTERN_STACK, frames, length, generation, hash);
 
-	if (LT_UNLIKELY(!walk))
-		stack_open_walker(caller);
-	found = walk && loader_is_usable() ? walk(frames, (int)(depth_max + OWN_FRAMES_MAX)) : 0;
-	count = trim(frames, frames_from(frames, found, caller, &first));
-	if (count > depth_max) {
-		count = depth_max;
-		generation |= LT_STACK_IS_TRUNCATED;
+	ring->lost_stack_count += !id;
+	return id;
+}
+
+/* What a walk has found, from the hook's caller on. */
+struct found_stack {
+	const uintptr_t *frames;
+	unsigned own_count; /* frames before it */
+	unsigned count;
+	uint32_t generation; /* with LT_STACK_IS_TRUNCATED */
+};
+
+static struct found_stack cut(uintptr_t *frames, unsigned count, const void *caller,
+			      uint32_t generation)
+{
+	unsigned own_count = index_of(frames, count, caller);
+	struct found_stack found = {frames + own_count, own_count, count - own_count, generation};
+
+	if (own_count == count) {
+		frames[0] = (uintptr_t)caller;
+		return (struct found_stack){frames, OWN_FRAMES_MAX, 1, generation};
 	}
-	return find_id(ring, first, count * (uint32_t)sizeof(*first), generation);
+	if (found.count > depth_max) {
+		found.count = depth_max;
+		found.generation |= LT_STACK_IS_TRUNCATED;
+	}
+	return found;
+}
+
+static uint32_t capture_walking(struct lt_ring *ring, struct lt_stack_memo *memo,
+				struct frame_stack own, struct frame_state start,
+				const void *caller, uint32_t generation)
+{
+	uintptr_t frames[LT_STACK_MAX_DEPTH + OWN_FRAMES_MAX];
+	struct frame_trail trail;
+	struct frame_walk walk = {own, generation, depth_max + OWN_FRAMES_MAX, frames, &trail};
+	struct found_stack found;
+	struct stack_walked walked;
+	uint32_t length, id;
+	uint64_t hash, memo_trail;
+
+	trail.is_whole = false;
+	trail.frame_count = 0;
+	found = cut(frames, is_walking ? frame_walk(&walk, start) : 0, caller, generation);
+	length = found.count * (uint32_t)sizeof(*frames);
+	hash = frame_hash(hash_of(found.frames, found.count, 0), found.generation);
+	if (!memo)
+		return find_id_nested(ring, found.frames, length, found.generation, hash);
+	walked = (struct stack_walked){&trail, frames, found.own_count, found.count};
+	memo_trail = stack_memo_keep(ring, memo, start, generation, &walked);
+	id = find_id(ring, found.frames, length, found.generation, hash);
+	if (memo_trail && id) {
+		__atomic_store_n(&intern_entry(id)->trail, memo_trail, __ATOMIC_RELAXED);
+		memo->last_id = id;
+	}
+	return id;
+}
+
+uint32_t stack_capture(struct lt_ring *ring, struct frame_stack own, const void *caller,
+		       bool is_nested)
+{
+	struct frame_state start = FRAME_STATE_OF_CALLER();
+	uint32_t generation = __atomic_load_n(&stack_generation, __ATOMIC_RELAXED);
+	struct lt_stack_memo *memo = is_nested ? NULL : stack_memo_place(ring, start);
+	uint32_t id = memo ? stack_memo_find(ring, memo, start, generation) : 0;
+
+	return LT_LIKELY(id) ? id : capture_walking(ring, memo, own, start, caller, generation);
 }

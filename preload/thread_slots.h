@@ -14,6 +14,7 @@ struct thread_slot {
 	void *(*start)(void *); /* for thrd_create: a function that returns int */
 	void *argument;
 	uint64_t ticket;
+	uint64_t stack_bytes; /* stack.h: of the new thread */
 	uint32_t index; /* of this slot, from 1 */
 	uint32_t next;	/* index of the next free slot, 0 for none */
 };

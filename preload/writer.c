@@ -128,7 +128,6 @@ static bool pass(bool is_flush)
 	drain_take_clock();
 	now_ns = drain_now_ns();
 	intern_make_room();
-	facts_add_stack_method();
 	sample(now_ns);
 	if (now_ns - flushed_at_ns >= FLUSH_NS)
 		is_flush = true;
@@ -150,7 +149,6 @@ static void write_end(void)
 	proc_sample_maps(LT_seen_at_end);
 	proc_sample_process(LT_seen_at_end);
 	proc_sample_io_uring();
-	facts_add_stack_method();
 	modules_refresh();
 	definitions_modules();
 	function_names_resolve();

@@ -95,7 +95,8 @@ struct lt_pool_header {
 #define LT_OPEN_RUN_COUNT 4u
 #define LT_RING_HEADER_BYTES 4096u
 #define LT_RING_BYTES                                                                              \
-	(LT_RING_HEADER_BYTES + LT_STACK_CACHE_ENTRIES * 16u + LT_RING_SLOTS * LT_SLOT_BYTES)
+	(LT_RING_HEADER_BYTES + LT_STACK_CACHE_ENTRIES * 16u +                                     \
+	 LT_MEMO_COUNT * sizeof(struct lt_stack_memo) + LT_RING_SLOTS * LT_SLOT_BYTES)
 
 /* The lap of a position: never 0, so that fresh memory is not taken for a record. */
 #define LT_LAP(position) ((uint8_t)((position) / LT_RING_SLOTS % 255 + 1))
@@ -117,10 +118,42 @@ struct lt_open_run {
 	struct lt_ev_io_run event;
 };
 
+#define LT_STACK_IS_TRUNCATED 0x80000000u
+#define LT_STACK_MAX_DEPTH 128u
+
 struct lt_stack_cache_entry {
 	uint64_t hash;
 	uint32_t id;
 	uint32_t reserved;
+};
+
+/*
+ * What is known of walks that start from one place (preload/stack_memo.h). Means nothing outside
+ * the process.
+ */
+#define LT_MEMO_COUNT 128u /* a power of two */
+#define LT_MEMO_FRAMES (LT_STACK_MAX_DEPTH + 1)
+#define LT_MEMO_POINTERS 64u
+#define LT_MEMO_OWN 4u
+
+struct lt_stack_memo {
+	_Alignas(64) uint64_t sp;
+	uint64_t ip;
+	uint64_t bp;
+	uint32_t stream; /* the thread's: the ring may have had another one before */
+	uint32_t generation;
+	uint64_t trail; /* hash of all that follows but last_id; 0: nothing is kept */
+	uint32_t last_id;
+	uint16_t frame_count;
+	uint16_t pointer_count;
+	uint8_t own_count; /* frames of the hook itself, before those of the stack */
+	uint8_t is_truncated; /* there is one more frame than are kept */
+	uint8_t uses_start_bp;
+	uint64_t own[LT_MEMO_OWN];
+	uint16_t own_at[LT_MEMO_OWN];
+	uint16_t frames[LT_MEMO_FRAMES];
+	uint16_t pointers[LT_MEMO_POINTERS];
+	uint16_t pointer_values[LT_MEMO_POINTERS];
 };
 
 /* Who writes what: each group of fields starts a cache line of its own. */
@@ -143,6 +176,7 @@ struct lt_ring {
 	uint64_t wait_ticks;
 	uint64_t passed_count;
 	uint64_t lost_stack_count;
+	int *errno_at; /* means nothing outside the process */
 
 	/* written by the writer alone */
 	_Alignas(64) uint64_t tail; /* everything below is in the trace file */
@@ -153,6 +187,7 @@ struct lt_ring {
 
 	_Alignas(LT_RING_HEADER_BYTES) struct lt_stack_cache_entry
 		stack_cache[LT_STACK_CACHE_ENTRIES];
+	struct lt_stack_memo memos[LT_MEMO_COUNT];
 	uint8_t slots[LT_RING_SLOTS * LT_SLOT_BYTES];
 };
 
@@ -183,12 +218,9 @@ struct lt_intern_entry {
 	uint32_t file_id; /* id in the trace file; set when the writer writes the definition */
 	uint32_t generation; /* stack: the loader's count of removed objects, LT_STACK_IS_TRUNCATED */
 	uint64_t hash;
-	uint64_t reserved;
+	uint64_t trail; /* stack: of the memo along which it was found last, 0 for none */
 	uint8_t data[];
 };
-
-#define LT_STACK_IS_TRUNCATED 0x80000000u
-#define LT_STACK_MAX_DEPTH 128u
 
 _Static_assert(sizeof(struct lt_intern_entry) == 32, "a whole number of grains");
 

@@ -17,6 +17,7 @@
 #ifndef LLMTRACE_ARCH_H
 #define LLMTRACE_ARCH_H
 
+#include "arch_frames.h"
 #include "arch_impl.h"
 
 #endif
