@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Groups of stacks with equal names: found by a 64-bit hash, then compared name by name, so that
- * two different stacks are never taken for one.
+ * two different stacks are never taken for one. Equal names are equal pointers (see symbols.h).
  */
 #include "analysis_stacks.h"
 
@@ -52,12 +52,11 @@ void stack_groups_free(struct stack_groups *groups)
 
 static uint64_t hash_names(const char *const *names, uint32_t count)
 {
-	uint64_t hash = 14695981039346656037ull;
+	uint64_t hash = count;
 
 	for (uint32_t i = 0; i < count; i++) {
-		for (const char *c = names[i]; *c; c++)
-			hash = (hash ^ (unsigned char)*c) * 1099511628211ull;
-		hash = (hash ^ 0xff) * 1099511628211ull;
+		hash = (hash ^ (uintptr_t)names[i]) * 0x9e3779b97f4a7c15ull;
+		hash ^= hash >> 32;
 	}
 	return hash;
 }
@@ -68,12 +67,7 @@ static bool has_names(struct stack_groups *groups, uint32_t stack, const char *c
 	uint32_t known_count;
 	const char *const *known = symbols_stack(groups->symbols, stack, &known_count);
 
-	if (known_count != count)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (known[i] != names[i] && strcmp(known[i], names[i]))
-			return false;
-	return true;
+	return known_count == count && !memcmp(known, names, count * sizeof(*names));
 }
 
 static uint32_t find_group(struct stack_groups *groups, uint32_t stack)

@@ -91,42 +91,33 @@ static int render(const struct report *report, const struct options *options,
 	}
 }
 
-/* @return NULL with ret_error filled when memory is short. */
-static struct symbols *open_symbols(const struct trace *trace, const struct options *options,
-				    struct error *ret_error)
+static struct symbols *open_symbols(const struct trace *trace, const struct options *options)
 {
 	struct symbols_options how = { .has_lines = options->has_lines };
-	struct symbols *symbols = symbols_new(trace, &how);
 
-	if (!symbols)
-		error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory for names",
-			  trace_facts(trace)->path);
-	return symbols;
+	return symbols_new(trace, &how);
 }
 
-static int analyse(struct trace *trace, const struct options *options, struct report *report,
-		   struct error *ret_error)
+static int analyse(struct trace *trace, struct symbols *symbols, const struct options *options,
+		   struct report *report, struct error *ret_error)
 {
-	struct symbols *symbols = open_symbols(trace, options, ret_error);
 	struct progress bar;
 	struct analysis_progress progress = { show_progress, &bar };
 	int status;
 
-	if (!symbols)
-		return EXIT_UNUSABLE;
 	progress_init(&bar, stderr, "reading");
 	status = analysis_run(trace, symbols, options->phase, &progress, report, ret_error);
 	progress_end(&bar);
-	symbols_free(symbols);
 	return status;
 }
 
 /* @return the exit code; what is missing is said, and the readable rest is reported. */
 static int report_trace(struct trace *trace, const struct options *options)
 {
+	struct symbols *symbols = open_symbols(trace, options);
 	struct report *report = report_new();
 	struct error error;
-	int status = analyse(trace, options, report, &error);
+	int status = analyse(trace, symbols, options, report, &error);
 
 	if (!status)
 		status = render(report, options, &error);
@@ -134,7 +125,8 @@ static int report_trace(struct trace *trace, const struct options *options)
 		status = completeness(trace, &error);
 	if (status)
 		complain(&error);
-	report_free(report);
+	report_free(report);	/* its stacks are the names of the symbols */
+	symbols_free(symbols);
 	return status;
 }
 
@@ -145,11 +137,9 @@ static int dump_trace(struct trace *trace, const struct options *options)
 	struct dump_options how = { .has_definitions = options->has_definitions,
 				    .is_stacks_left_out = options->is_stacks_left_out };
 	struct error error;
-	struct symbols *symbols = open_symbols(trace, options, &error);
-	int status = EXIT_UNUSABLE;
+	struct symbols *symbols = open_symbols(trace, options);
+	int status = dump_run(trace, symbols, &how, stdout, &error);
 
-	if (symbols)
-		status = dump_run(trace, symbols, &how, stdout, &error);
 	symbols_free(symbols);
 	if (status == EXIT_UNUSABLE)
 		return complain(&error);

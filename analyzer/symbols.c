@@ -3,7 +3,6 @@
  * Names of frames and stacks, each worked out once; see symbols.h. Files of modules are opened when
  * the first of their frames is asked for.
  */
-#define _GNU_SOURCE 1		/* asprintf */
 #include "symbols.h"
 
 #include <inttypes.h>
@@ -11,11 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "blocks.h"
 #include "demangle.h"
+#include "report_alloc.h"
+#include "report_hash.h"
 #include "symbols_file.h"
 
 #define DEFAULT_DEBUG_DIR "/usr/lib/debug"
+
+/* Longer ones (of a name with its place) are cut. */
+#define NAME_MAX_BYTES 8192u
 
 struct module_names {
 	struct symbol_file *file;
@@ -28,67 +31,70 @@ struct stack_names {
 	bool is_known;
 };
 
-/* Whatever was handed out: released at the end. */
-struct owned {
-	void *pointer;
-};
-
 struct symbols {
 	const struct trace *trace;
 	struct symbols_options options;
 	struct module_names *modules;	/* by module id */
 	struct symbol_frame *frames;	/* by frame id; count 0: not looked up yet */
 	struct stack_names *stacks;	/* by stack id */
-	struct owned *owned;
-	size_t owned_count, owned_capacity;
+	struct arena arena;		/* whatever is handed out */
+	struct key_index texts;		/* hash > index in names */
+	const char **names;		/* each text once */
+	size_t name_capacity;
 };
 
 static const struct symbol_function unknown_function = { .name = "?" };
 
-static void *own(struct symbols *symbols, void *pointer)
-{
-	if (!pointer || !grow((void **)&symbols->owned, symbols->owned_count,
-			      &symbols->owned_capacity, sizeof(*symbols->owned))) {
-		free(pointer);
-		return NULL;
-	}
-	symbols->owned[symbols->owned_count++].pointer = pointer;
-	return pointer;
-}
-
 struct symbols *symbols_new(const struct trace *trace, const struct symbols_options *options)
 {
-	struct symbols *symbols = calloc(1, sizeof(*symbols));
+	struct symbols *symbols = report_alloc(1, sizeof(*symbols));
 
-	if (!symbols)
-		return NULL;
 	symbols->trace = trace;
 	if (options)
 		symbols->options = *options;
 	if (!symbols->options.debug_dir)
 		symbols->options.debug_dir = DEFAULT_DEBUG_DIR;
-	symbols->modules = calloc(trace_module_limit(trace) + 1u, sizeof(*symbols->modules));
-	symbols->frames = calloc(trace_frame_limit(trace) + 1u, sizeof(*symbols->frames));
-	symbols->stacks = calloc(trace_stack_limit(trace) + 1u, sizeof(*symbols->stacks));
-	if (symbols->modules && symbols->frames && symbols->stacks)
-		return symbols;
-	symbols_free(symbols);
-	return NULL;
+	symbols->modules = report_alloc(trace_module_limit(trace), sizeof(*symbols->modules));
+	symbols->frames = report_alloc(trace_frame_limit(trace), sizeof(*symbols->frames));
+	symbols->stacks = report_alloc(trace_stack_limit(trace), sizeof(*symbols->stacks));
+	return symbols;
 }
 
 void symbols_free(struct symbols *symbols)
 {
 	if (!symbols)
 		return;
-	for (uint32_t i = 0; symbols->modules && i < trace_module_limit(symbols->trace); i++)
+	for (uint32_t i = 0; i < trace_module_limit(symbols->trace); i++)
 		symbol_file_close(symbols->modules[i].file);
-	for (size_t i = 0; i < symbols->owned_count; i++)
-		free(symbols->owned[i].pointer);
-	free(symbols->owned);
+	arena_release(&symbols->arena);
+	key_index_release(&symbols->texts);
+	free(symbols->names);
 	free(symbols->modules);
 	free(symbols->frames);
 	free(symbols->stacks);
 	free(symbols);
+}
+
+/* @return the one copy of a text: equal names are equal pointers. */
+static const char *intern(struct symbols *symbols, const char *text)
+{
+	uint64_t hash = 14695981039346656037ull;
+
+	for (const char *c = text; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 1099511628211ull;
+	for (;; hash++) {
+		uint32_t known_count = symbols->texts.count;
+		uint32_t i = key_index_put(&symbols->texts, hash);
+
+		if (i == known_count) {
+			symbols->names = report_grow(symbols->names, &symbols->name_capacity,
+						     i + 1, sizeof(*symbols->names));
+			symbols->names[i] = arena_text(&symbols->arena, text);
+			return symbols->names[i];
+		}
+		if (!strcmp(symbols->names[i], text))
+			return symbols->names[i];
+	}
 }
 
 static const char *last_part(const char *path)
@@ -116,7 +122,8 @@ static struct symbol_file *module_file(struct symbols *symbols, uint32_t module)
 	if (!names->is_tried) {
 		names->is_tried = true;
 		names->file = symbol_file_open(row->path, row->build_id, row->build_id_bytes,
-					       symbols->options.debug_dir);
+					       symbols->options.debug_dir,
+					       symbols->options.has_lines);
 	}
 	return names->file;
 }
@@ -124,19 +131,30 @@ static struct symbol_file *module_file(struct symbols *symbols, uint32_t module)
 static const char *with_line(struct symbols *symbols, const char *name,
 			     const struct debug_function *from)
 {
-	char *text;
+	char text[NAME_MAX_BYTES];
 
-	if (!symbols->options.has_lines || !from->file || !from->line ||
-	    asprintf(&text, "%s at %s:%" PRIu32, name, last_part(from->file), from->line) < 0)
+	if (!symbols->options.has_lines || !from->file || !from->line)
 		return name;
-	return own(symbols, text) ? text : name;
+	snprintf(text, sizeof(text), "%s at %s:%" PRIu32, name, last_part(from->file), from->line);
+	return intern(symbols, text);
+}
+
+/* Symbol tables of libraries name versions: pthread_create@@GLIBC_2.34. */
+static char *without_version(const char *name)
+{
+	size_t length = strcspn(name, "@");
+
+	return strndup(name, length ? length : strlen(name));
 }
 
 static const char *readable(struct symbols *symbols, const char *name)
 {
-	char *text = own(symbols, demangle_name(name));
+	char *plain = without_version(name), *text = plain ? demangle_name(plain) : NULL;
+	const char *kept = intern(symbols, text ? text : "?");
 
-	return text ? text : "?";
+	free(text);
+	free(plain);
+	return kept;
 }
 
 /* Functions by debug information. @return how many; 0 when there is none. */
@@ -160,17 +178,14 @@ static uint32_t from_debug(struct symbols *symbols, struct symbol_file *file, ui
 
 static const char *nameless(struct symbols *symbols, struct trace_frame place)
 {
-	char *text;
-	int length;
+	char text[NAME_MAX_BYTES];
 
 	if (place.module)
-		length = asprintf(&text, "%s+0x%" PRIx64,
-				  symbols_module_name(symbols, place.module), place.offset);
+		snprintf(text, sizeof(text), "%s+0x%" PRIx64,
+			 symbols_module_name(symbols, place.module), place.offset);
 	else
-		length = asprintf(&text, "0x%" PRIx64, place.offset);
-	if (length < 0 || !own(symbols, text))
-		return "?";
-	return text;
+		snprintf(text, sizeof(text), "0x%" PRIx64, place.offset);
+	return intern(symbols, text);
 }
 
 /* at: what is looked up; shown: what stands in the name when nothing is found. */
@@ -196,9 +211,7 @@ static struct symbol_frame look_up(struct symbols *symbols, struct trace_frame a
 		functions[0] = (struct symbol_function){ .name = name };
 		count = 1;
 	}
-	kept = own(symbols, malloc(count * sizeof(*kept)));
-	if (!kept)
-		return (struct symbol_frame){ &unknown_function, 1 };
+	kept = arena_alloc(&symbols->arena, count * sizeof(*kept));
 	memcpy(kept, functions, count * sizeof(*kept));
 	return (struct symbol_frame){ kept, count };
 }
@@ -226,9 +239,7 @@ static void name_stack(struct symbols *symbols, struct trace_stack stack, struct
 	names->is_known = true;
 	for (uint32_t i = 0; i < stack.count; i++)
 		count += symbols_frame(symbols, stack.frames[i]).count;
-	names->names = own(symbols, malloc((count + 1u) * sizeof(*names->names)));
-	if (!names->names)
-		return;
+	names->names = arena_alloc(&symbols->arena, (count + 1u) * sizeof(*names->names));
 	for (uint32_t i = 0; i < stack.count; i++) {
 		struct symbol_frame frame = symbols_frame(symbols, stack.frames[i]);
 

@@ -34,7 +34,7 @@ struct symbol_frame {
 	uint32_t count;					/* at least 1 */
 };
 
-/* options: NULL for the defaults. @return NULL when memory is short. */
+/* options: NULL for the defaults. @return never NULL. */
 struct symbols *symbols_new(const struct trace *trace, const struct symbols_options *options);
 void symbols_free(struct symbols *symbols);
 
@@ -47,7 +47,7 @@ struct symbol_frame symbols_frame(struct symbols *symbols, uint32_t frame);
 
 /*
  * Names of a stack, leaf first, inlined functions as frames of their own; fit for
- * table_set_stack().
+ * table_set_stack(). Equal names are equal pointers, in all stacks.
  * @return an array that lives until symbols_free; ret_count is 0 for an unknown stack.
  */
 const char *const *symbols_stack(struct symbols *symbols, uint32_t stack, uint32_t *ret_count);

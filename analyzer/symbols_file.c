@@ -34,7 +34,8 @@ struct symbol_file {
 	struct elf_handle module, debug;
 	struct elf_symbol *symbols;
 	size_t symbol_count, symbol_capacity;
-	struct debug_info *info;
+	struct debug_info *info;	/* opened when it is asked for */
+	bool is_separate_used, is_info_tried;
 };
 
 static void close_elf(struct elf_handle *handle)
@@ -184,14 +185,24 @@ static void read_file(struct symbol_file *file)
 	    !read_symbols(file, file->module.elf, SHT_SYMTAB))
 		read_symbols(file, file->module.elf, SHT_DYNSYM);
 	sort_symbols(file);
-	if (file->debug.elf)
+}
+
+/* Debug information is unpacked whole before its first use: nothing is opened that is not needed. */
+static struct debug_info *info_of(struct symbol_file *file)
+{
+	if (file->is_info_tried)
+		return file->info;
+	file->is_info_tried = true;
+	if (file->debug.elf && file->is_separate_used)
 		file->info = debug_info_new(file->debug.elf);
 	if (!file->info && file->module.elf)
 		file->info = debug_info_new(file->module.elf);
+	return file->info;
 }
 
 struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
-				     size_t build_id_bytes, const char *debug_dir)
+				     size_t build_id_bytes, const char *debug_dir,
+				     bool is_separate_used)
 {
 	struct symbol_file *file;
 	char *found;
@@ -202,6 +213,7 @@ struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
 	if (!file)
 		return NULL;
 	file->debug = (struct elf_handle){ -1, NULL };
+	file->is_separate_used = is_separate_used;
 	found = private_path_find(path);
 	if (found)
 		open_elf(&file->module, found, build_id, build_id_bytes);
@@ -248,5 +260,7 @@ const char *symbol_file_name(struct symbol_file *file, uint64_t offset)
 unsigned symbol_file_functions(struct symbol_file *file, uint64_t offset,
 			       struct debug_function *ret_functions)
 {
-	return file->info ? debug_info_functions(file->info, offset, ret_functions) : 0;
+	struct debug_info *info = info_of(file);
+
+	return info ? debug_info_functions(info, offset, ret_functions) : 0;
 }

@@ -23,9 +23,14 @@ struct debug_function {
 
 #define DEBUG_MAX_FUNCTIONS 64
 
-/* @return NULL when neither the file nor a debug file with that build id is there. */
+/*
+ * is_separate_used: whether functions come from the debug information of a separate debug file,
+ * too. Its symbols are read in any case.
+ * @return NULL when neither the file nor a debug file with that build id is there.
+ */
 struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id,
-				     size_t build_id_bytes, const char *debug_dir);
+				     size_t build_id_bytes, const char *debug_dir,
+				     bool is_separate_used);
 void symbol_file_close(struct symbol_file *file);
 
 /* @return the name (mangled) of the symbol whose range holds the offset, NULL when none does. */

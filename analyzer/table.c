@@ -78,6 +78,10 @@ size_t table_row_count(const struct table *table)
 static struct value *cell(const struct table *table, size_t row, const char *column)
 {
 	assert(row < table->row_count);
+	/* nearly always the very text that stands in the analysis's table of columns */
+	for (unsigned i = 0; i < table->column_count; i++)
+		if (table->columns[i].id == column)
+			return &table->values[row * table->column_count + i];
 	for (unsigned i = 0; i < table->column_count; i++)
 		if (!strcmp(table->columns[i].id, column))
 			return &table->values[row * table->column_count + i];
@@ -116,13 +120,10 @@ void table_set_bool(struct table *table, size_t row, const char *column, bool va
 void table_set_stack(struct table *table, size_t row, const char *column, const char *const *frames,
 		     uint32_t count)
 {
-	const char **copy = arena_alloc(table->arena, (count + 1) * sizeof(*copy));
 	struct value *value = cell(table, row, column);
 
-	for (uint32_t i = 0; i < count; i++)
-		copy[i] = arena_text(table->arena, frames[i]);
 	value->type = VALUE_STACK;
-	value->stack.frames = copy;
+	value->stack.frames = frames;
 	value->stack.count = count;
 }
 

@@ -70,7 +70,7 @@ void table_set_i64(struct table *table, size_t row, const char *column, int64_t 
 void table_set_f64(struct table *table, size_t row, const char *column, double value);
 void table_set_text(struct table *table, size_t row, const char *column, const char *value);
 void table_set_bool(struct table *table, size_t row, const char *column, bool value);
-/* frames: leaf first, count names; the array and the names are copied. */
+/* frames: leaf first, count names; the array and the names must outlive the report. */
 void table_set_stack(struct table *table, size_t row, const char *column, const char *const *frames,
 		     uint32_t count);
 const struct value *table_get(const struct table *table, size_t row, const char *column);
