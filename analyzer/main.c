@@ -14,6 +14,7 @@
 #include "options.h"
 #include "progress.h"
 #include "render.h"
+#include "scrub.h"
 
 static int complain(const struct error *error)
 {
@@ -188,6 +189,9 @@ static int run_files(struct options *options)
 
 static int run_command(struct options *options)
 {
+	struct error error;
+	int status;
+
 	switch (options->command) {
 	case COMMAND_HELP:
 		options_help(stdout);
@@ -195,6 +199,9 @@ static int run_command(struct options *options)
 	case COMMAND_VERSION:
 		puts("llmtrace-report " LLMTRACE_VERSION);
 		return 0;
+	case COMMAND_SCRUB:
+		status = scrub_run(options->files[0], options->files[1], &error);
+		return status ? complain(&error) : 0;
 	default:
 		return run_files(options);
 	}

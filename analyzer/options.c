@@ -66,6 +66,8 @@ void options_help(FILE *out)
 	      "LLMTRACE_OUTPUT)\n"
 	      "       llmtrace-report dump FILE [OPTION...]    every event, one a line, in time "
 	      "order\n"
+	      "       llmtrace-report scrub IN OUT             a copy without prompts, secrets and "
+	      "user names\n"
 	      "\nOptions:\n",
 	      out);
 	for (size_t i = 0; i < ROW_COUNT; i++)
@@ -180,7 +182,23 @@ static int check(const struct options *options, struct error *ret_error)
 		return error_set(ret_error, EXIT_UNUSABLE,
 				 "--csv: give one file, not %zu: they would overwrite each other",
 				 options->file_count);
+	if (options->command == COMMAND_SCRUB && options->file_count != 2)
+		return error_set(ret_error, EXIT_UNUSABLE,
+				 "scrub: give a trace and a name for the copy, not %zu files",
+				 options->file_count);
 	return 0;
+}
+
+/* The first word, when it is a command. */
+static void take_command(const char *word, struct options *options, int *ret_first)
+{
+	*ret_first = 2;
+	if (!strcmp(word, "dump"))
+		options->command = COMMAND_DUMP;
+	else if (!strcmp(word, "scrub"))
+		options->command = COMMAND_SCRUB;
+	else
+		*ret_first = 1;
 }
 
 int options_parse(int argument_count, char **arguments, struct options *ret_options,
@@ -194,10 +212,8 @@ int options_parse(int argument_count, char **arguments, struct options *ret_opti
 	if (argument_count > 1 && !strcmp(arguments[1], "diff"))
 		return error_set(ret_error, EXIT_UNUSABLE,
 				 "diff: this version cannot compare traces yet");
-	if (argument_count > 1 && !strcmp(arguments[1], "dump")) {
-		ret_options->command = COMMAND_DUMP;
-		first = 2;
-	}
+	if (argument_count > 1)
+		take_command(arguments[1], ret_options, &first);
 	for (int i = first; i < argument_count && !status; i++) {
 		if (!is_options_end && !strcmp(arguments[i], "--"))
 			is_options_end = true;

@@ -11,7 +11,7 @@
 
 #include "error.h"
 
-enum report_command { COMMAND_REPORT, COMMAND_DUMP, COMMAND_HELP, COMMAND_VERSION };
+enum report_command { COMMAND_REPORT, COMMAND_DUMP, COMMAND_SCRUB, COMMAND_HELP, COMMAND_VERSION };
 enum report_form { FORM_TEXT, FORM_JSON, FORM_MARKDOWN, FORM_CSV };
 
 struct options {

@@ -13,70 +13,25 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
+#include "block_writer.h"
 #include "blocks_window.h"
 #include "pool_reader_parts.h"
 #include "private_path.h"
 
-#define COMPRESSION_LEVEL 3
-#define HEADERS_BYTES (sizeof(struct lt_frame_header) + sizeof(struct lt_block_header))
-
-struct saver {
-	int fd;
-	uint64_t at;			/* where the next part goes */
-	uint8_t *raw;
-	uint8_t *frame;			/* frame header, block header, compressed part */
-	size_t frame_max;
-};
-
-static bool write_all(struct saver *saver, const uint8_t *bytes, size_t length)
-{
-	while (length) {
-		ssize_t wrote = pwrite(saver->fd, bytes, length, (off_t)saver->at);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return false;
-		bytes += wrote;
-		length -= (size_t)wrote;
-		saver->at += (uint64_t)wrote;
-	}
-	return true;
-}
-
-/* Writes bytes [begin, end) of the pool, which lie in saver->raw, as one block. */
-static bool write_part(struct saver *saver, uint64_t begin, uint64_t end, bool is_last)
-{
-	struct lt_frame_header frame = { LT_FRAME_BLOCK, sizeof(struct lt_block_header) };
-	struct lt_block_header block = {
-		.magic = LT_BLOCK_MAGIC, .type = LT_BLOCK_POOL,
-		.flags = is_last ? LT_BLOCK_IS_LAST_PART : 0,
-		.first_position = begin, .end_position = end, .raw_bytes = (uint32_t)(end - begin),
-	};
-	uint8_t *payload = saver->frame + HEADERS_BYTES;
-	size_t got = ZSTD_compress(payload, saver->frame_max - HEADERS_BYTES, saver->raw,
-				   block.raw_bytes, COMPRESSION_LEVEL);
-
-	if (ZSTD_isError(got))
-		return false;
-	block.compressed_bytes = (uint32_t)got;
-	block.crc = blocks_crc32c(blocks_crc32c(0, &block, sizeof(block)), payload, got);
-	memcpy(saver->frame, &frame, sizeof(frame));
-	memcpy(saver->frame + sizeof(frame), &block, sizeof(block));
-	return write_all(saver, saver->frame, HEADERS_BYTES + got);
-}
-
-static bool write_parts(struct saver *saver, const struct pool *pool, uint64_t pool_bytes)
+static bool write_parts(struct block_writer *writer, const struct pool *pool, uint64_t pool_bytes,
+			uint8_t *raw)
 {
 	for (uint64_t begin = 0; begin < pool_bytes;) {
+		struct lt_block_header part = { .type = LT_BLOCK_POOL, .first_position = begin };
 		uint64_t end = begin + LT_POOL_PART_BYTES;
 
 		if (end > pool_bytes)
 			end = pool_bytes;
-		if (window_pread(pool->fd, saver->raw, end - begin, begin) != end - begin ||
-		    !write_part(saver, begin, end, end == pool_bytes))
+		part.end_position = end;
+		part.flags = end == pool_bytes ? LT_BLOCK_IS_LAST_PART : 0;
+		if (window_pread(pool->fd, raw, end - begin, begin) != end - begin ||
+		    !block_writer_block(writer, &part, raw, end - begin))
 			return false;
 		begin = end;
 	}
@@ -136,17 +91,17 @@ static bool may_write(int fd, const struct pool *pool, const struct block_index 
 /*
  * A cut block is of no use: its events are in the pool. What was begun and not finished goes, too.
  */
-static bool append(struct saver *saver, const struct pool *pool, const struct block_index *index,
-		   uint64_t pool_bytes)
+static bool append(struct block_writer *writer, const struct pool *pool,
+		   const struct block_index *index, uint64_t pool_bytes, uint8_t *raw)
 {
 	uint64_t begin = index->is_cut ? index->cut_offset : index->file_bytes;
 
-	saver->at = begin;
-	if (ftruncate(saver->fd, (off_t)begin) != 0)
+	writer->at = begin;
+	if (ftruncate(writer->fd, (off_t)begin) != 0)
 		return false;
-	if (write_parts(saver, pool, pool_bytes) && fsync(saver->fd) == 0)
+	if (write_parts(writer, pool, pool_bytes, raw) && fsync(writer->fd) == 0)
 		return true;
-	while (ftruncate(saver->fd, (off_t)begin) != 0 && errno == EINTR)
+	while (ftruncate(writer->fd, (off_t)begin) != 0 && errno == EINTR)
 		;
 	return false;
 }
@@ -155,21 +110,19 @@ bool pool_save(const struct pool *pool, const struct block_index *index, const c
 {
 	uint64_t pool_bytes = used_bytes(pool);
 	size_t part = pool_bytes < LT_POOL_PART_BYTES ? (size_t)pool_bytes : LT_POOL_PART_BYTES;
-	struct saver saver = {
+	struct block_writer writer = {
 		.fd = open(trace_path, O_WRONLY | O_CLOEXEC | O_NONBLOCK),
-		.frame_max = HEADERS_BYTES + ZSTD_compressBound(part),
 	};
+	uint8_t *raw = malloc(part);
 	bool is_saved = false;
 
-	saver.raw = malloc(part);
-	saver.frame = malloc(saver.frame_max);
-	if (saver.fd >= 0 && saver.raw && saver.frame && pool_bytes <= POOL_MAX_BYTES &&
-	    may_write(saver.fd, pool, index))
-		is_saved = append(&saver, pool, index, pool_bytes);
-	if (saver.fd >= 0)
-		close(saver.fd);
-	free(saver.raw);
-	free(saver.frame);
+	if (writer.fd >= 0 && raw && pool_bytes <= POOL_MAX_BYTES &&
+	    may_write(writer.fd, pool, index))
+		is_saved = append(&writer, pool, index, pool_bytes, raw);
+	if (writer.fd >= 0)
+		close(writer.fd);
+	free(raw);
+	block_writer_release(&writer);
 	return is_saved;
 }
 

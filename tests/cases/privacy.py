@@ -30,14 +30,14 @@ def homes(ctx):
     second = os.path.join(ctx.scratch, "scratchdisk", USERS[1])
     for folder in (first, second):
         os.makedirs(folder, exist_ok=True)
-    for name in ("file_tiny", "exits", "marks"):
-        shutil.copy(ctx.fixture(name), os.path.join(first, name))
+    for program in (ctx.fixture("marks"), shutil.which("echo")):
+        shutil.copy(program, first)
     with open(os.path.join(second, "model.gguf"), "w") as file:
         file.write("weights " * 1000)
     return first, second
 
 
-def command_of(first, second, name="file_tiny"):
+def command_of(first, second, name="echo"):
     return [os.path.join(first, name), os.path.join(second, "model.gguf"), "-p", SECRETS[0],
             "--api-key", SECRETS[1], "--hf-token=" + SECRETS[2], "-n", "48",
             "--url", f"http://me:{SECRETS[3]}@host/"]
@@ -88,7 +88,7 @@ def case_what_stays(ctx):
     command = ctx.report(trace=trace)["trace"]["command"]
     ctx.equal(len(command), 11, "arguments")
     ctx.equal([command[i] for i in (2, 4, 7, 8, 9)], ["-p", "--api-key", "-n", "48", "--url"], "options")
-    ctx.check(command[0].endswith(">/job/file_tiny") and command[1].endswith("/model.gguf"), command)
+    ctx.check(command[0].endswith(">/job/echo") and command[1].endswith("/model.gguf"), command)
     ctx.check(command[3].startswith(f"<{len(SECRETS[0])}:"), command[3])
     ctx.check(command[6].startswith(f"--hf-token=<{len(SECRETS[2])}:"), command[6])
     ctx.traced([os.path.join(first, "marks")], first, env=environment(trace))
