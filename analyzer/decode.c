@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A payload in four steps: the directory of columns, the kinds (how many records of each, where
- * they lie), the times (which also lay out the order), then every other column into its field.
+ * they lie), the times (which also lay out the order), then every other column into its field;
+ * those of addresses that refer to each other at last, together.
  * Sorting follows only when times go back, as folded runs make them do.
  */
 #include "decode.h"
@@ -11,6 +12,7 @@
 
 #include "blocks.h"
 #include "decode_column.h"
+#include "decode_recent.h"
 #include "decode_varint.h"
 #include "llmtrace/format.h"
 #include "llmtrace/wire.h"
@@ -47,6 +49,7 @@ void decoded_release(struct decoded *decoded)
 	free(decoded->records);
 	free(decoded->arena);
 	free(decoded->scratch);
+	free(decoded->sequence);
 	memset(decoded, 0, sizeof(*decoded));
 }
 
@@ -224,29 +227,61 @@ static bool read_times(const struct payload *payload, const struct kind_run *run
 	return true;
 }
 
-static bool read_column(const struct payload *payload, struct kind_run *runs,
-			const struct column_entry *entry)
+/* @return the field that a column belongs to, NULL when this build does not know it. */
+static const struct schema_field *find_field(const struct payload *payload,
+					     const struct kind_run *run,
+					     const struct column_entry *entry)
 {
-	const struct schema_kind *kind;
+	const struct schema_kind *kind = &payload->schema->kinds[entry->kind];
+
+	if (!run->out.count || entry->field >= kind->field_count ||
+	    !kind->fields[entry->field].info)
+		return NULL;
+	return &kind->fields[entry->field];
+}
+
+static void note_present(struct kind_run *run, const struct schema_field *field)
+{
+	run->present[field->index / 64] |= (uint64_t)1 << field->index % 64;
+}
+
+/* Also of kinds and fields that nobody knows: their addresses count in the sequence. */
+static bool add_recent(const struct payload *payload, struct kind_run *run,
+		       const struct column_entry *entry, struct recent_walk *walk)
+{
+	const struct schema_field *field = find_field(payload, run, entry);
+	uint8_t *to = NULL;
+
+	if (field && field->info->type == LT_TYPE_u64 && field->info->count == 1 &&
+	    entry->in.codec == LT_CODEC_recent) {
+		to = run->out.base + field->info->offset;
+		note_present(run, field);
+	}
+	return recent_walk_add(walk, (unsigned)entry->kind, &entry->in, run->count, to,
+			       run->out.stride_bytes);
+}
+
+static bool read_column(const struct payload *payload, struct kind_run *runs,
+			const struct column_entry *entry, struct recent_walk *walk)
+{
 	const struct schema_field *field;
 	struct kind_run *run;
 
 	if (entry->kind == 0 || entry->kind >= SCHEMA_KINDS)
 		return true;
-	kind = &payload->schema->kinds[entry->kind];
 	run = &runs[entry->kind];
+	if (entry->in.codec == LT_CODEC_recent || entry->in.codec == LT_CODEC_new)
+		return add_recent(payload, run, entry, walk);
 	if (!run->out.count)
 		return true;
 	if (entry->field == LT_COLUMN_STACK)
 		return column_store_stack(&entry->in, &run->out, payload->stack_limit);
 	if (entry->field == LT_COLUMN_AUX)
 		return column_store_aux(&entry->in, &run->out);
-	if (entry->field >= kind->field_count)
+	field = find_field(payload, run, entry);
+	if (!field)
 		return true;
-	field = &kind->fields[entry->field];
-	if (!field->info)
-		return true;
-	run->present[field->index / 64] |= (uint64_t)1 << field->index % 64;
+	note_present(run, field);
 	return column_store(&entry->in, &run->out, field->info, payload->stack_limit);
 }
 
@@ -263,16 +298,32 @@ static void clear_absent(const struct schema *schema, const struct kind_run *run
 	}
 }
 
-static bool read_columns(const struct payload *payload, struct kind_run *runs)
+static bool reserve_sequence(struct decoded *decoded, size_t count)
+{
+	if (count > decoded->sequence_capacity) {
+		free(decoded->sequence);
+		decoded->sequence = malloc(count * sizeof(*decoded->sequence));
+		decoded->sequence_capacity = decoded->sequence ? count : 0;
+	}
+	return decoded->sequence_capacity >= count;
+}
+
+static bool read_columns(const struct payload *payload, struct kind_run *runs,
+			 uint64_t *sequence)
 {
 	struct lt_wire_in directory = payload->directory;
+	struct recent_walk walk;
 	const uint8_t *data = payload->data;
 	struct column_entry entry;
 
+	recent_walk_begin(&walk);
 	for (uint64_t i = 0; i < payload->column_count; i++)
 		if (!read_entry(&directory, &data, payload->end, &entry) ||
-		    !read_column(payload, runs, &entry))
+		    !read_column(payload, runs, &entry, &walk))
 			return false;
+	if (!recent_walk_run(&walk, payload->kinds.in.bytes, payload->event_count,
+			     sequence))
+		return false;
 	clear_absent(payload->schema, runs);
 	return true;
 }
@@ -305,9 +356,11 @@ const char *decode_events(const struct schema *schema, const uint8_t *bytes, siz
 	if (!open_payload(&payload, bytes, length) || !find_shared_columns(&payload))
 		return "the columns of a block do not fit into it";
 	count_kinds(&payload, runs);
-	if (!lay_out(&payload, runs, decoded))
+	if (!lay_out(&payload, runs, decoded) ||
+	    !reserve_sequence(decoded, payload.event_count))
 		return "not enough memory for the block";
-	if (!read_times(&payload, runs, decoded, &has_gone_back) || !read_columns(&payload, runs))
+	if (!read_times(&payload, runs, decoded, &has_gone_back) ||
+	    !read_columns(&payload, runs, decoded->sequence))
 		fault = "a column of a block is torn";
 	else if (has_gone_back && !decoded_sort(decoded))
 		fault = "not enough memory for the block";

@@ -23,6 +23,8 @@ struct decoded {
 	uint64_t lost_event_count;		/* sum of the stream_stats events in it */
 
 	size_t record_capacity;
+	uint64_t *sequence;			/* the addresses of recent columns */
+	size_t sequence_capacity;
 	uint8_t *arena;
 	size_t arena_capacity;
 	const struct lt_record **scratch;	/* for sorting */

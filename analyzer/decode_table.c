@@ -105,7 +105,9 @@ static bool schema_read_row(struct schema *schema, struct lt_wire_in *in)
 			schema_map_field(&fields[i], info, name, length);
 		fields[i].file_type = (uint8_t)lt_get_varint(in);
 		lt_get_varint(in);	/* unit */
-		lt_get_varint(in);	/* codec: each column says its own */
+		/* each column says its own; the table tells which ones to expect */
+		if (lt_get_varint(in) > LT_CODEC_recent && fields[i].info)
+			schema->unknown_codec = fields[i].info->name;
 		lt_get_varint(in);	/* count: likewise */
 	}
 	if (in->is_bad)

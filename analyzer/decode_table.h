@@ -46,6 +46,7 @@ struct schema {
 	struct schema_kind kinds[SCHEMA_KINDS];
 	struct schema_name *names;
 	size_t name_count, name_capacity;
+	const char *unknown_codec;	/* a field of ours that a newer writer writes in its own way */
 };
 
 /* Makes the schema of this build. @return false when memory is short. */

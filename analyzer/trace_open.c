@@ -157,8 +157,15 @@ static int load(struct trace *trace, struct error *ret_error)
 		return result;
 	fill_header_facts(trace);
 	read_tables(trace, &buffer);
-	read_definitions(trace, &buffer);
+	if (!trace->schema.unknown_codec)
+		read_definitions(trace, &buffer);
 	block_buffer_release(&buffer);
+	if (trace->schema.unknown_codec)
+		return error_set(ret_error, EXIT_UNUSABLE,
+				 "%s: has format %u.%u, and this llmtrace-report does not know how "
+				 "`%s` is written there; use a newer one",
+				 trace->path, trace->facts.major, trace->facts.minor,
+				 trace->schema.unknown_codec);
 	trace_take_rings(trace);
 	judge_cut(trace);
 	if (!list_sources(trace))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "definitions.h"
+#include "encode_recent.h"
 #include "llmtrace/format.h"
 #include "llmtrace/pool.h"
 #include "sys.h"
@@ -21,11 +22,13 @@ struct column {
 	uint32_t used;
 	bool is_zero; /* nothing but zeros so far: the column is left out */
 	uint64_t previous;
+	struct new_addrs *new_addrs; /* of a recent column */
 };
 
 struct kind_columns {
 	const struct lt_event_info *info;
 	struct column columns[FIELDS_MAX + 2];
+	struct new_addrs new_addrs;
 	bool is_used;
 };
 
@@ -42,7 +45,7 @@ bool encode_init(const struct clock_map *clock)
 	kinds = sys_memory(LT_KIND_COUNT * sizeof(*kinds));
 	kind_column = sys_memory(ENCODE_EVENTS_MAX);
 	time_column.bytes = sys_memory(ENCODE_EVENTS_MAX * LT_VARINT_MAX_BYTES);
-	if (!kinds || !kind_column || !time_column.bytes)
+	if (!kinds || !kind_column || !time_column.bytes || !recent_init())
 		return false;
 	for (unsigned i = 0; i < lt_event_info_count; i++)
 		if (lt_event_infos[i].slots)
@@ -62,10 +65,12 @@ void encode_begin(void)
 	event_count = 0;
 	first_ns = earliest_ns = previous_ns = latest_ns = 0;
 	restart(&time_column);
+	recent_begin();
 	for (unsigned kind = 0; kind < LT_KIND_COUNT; kind++) {
 		if (!kinds[kind].is_used)
 			continue;
 		kinds[kind].is_used = false;
+		new_addrs_begin(&kinds[kind].new_addrs);
 		for (unsigned i = 0; i < FIELDS_MAX + 2; i++)
 			restart(&kinds[kind].columns[i]);
 	}
@@ -86,6 +91,12 @@ static bool make_buffers(struct kind_columns *columns)
 		column->bytes = sys_memory((size_t)events_max * count * LT_VARINT_MAX_BYTES);
 		if (!column->bytes)
 			return false;
+		if (i < columns->info->field_count &&
+		    columns->info->fields[i].codec == LT_CODEC_recent) {
+			if (!new_addrs_init(&columns->new_addrs, events_max))
+				return false;
+			column->new_addrs = &columns->new_addrs;
+		}
 	}
 	return true;
 }
@@ -117,7 +128,13 @@ put_element(struct column *column, enum lt_unit unit, enum lt_codec codec, uint6
 	uint64_t previous = column->previous;
 
 	value = to_file(unit, value);
-	if (codec == LT_CODEC_delta) {
+	if (codec == LT_CODEC_recent) {
+		uint64_t addr = value;
+
+		value = recent_code(addr);
+		if (value == LT_RECENT_NEW)
+			new_addrs_add(column->new_addrs, addr);
+	} else if (codec == LT_CODEC_delta) {
 		column->previous = value;
 		value = lt_zigzag((int64_t)(value - previous));
 	} else if (codec == LT_CODEC_signed) {
@@ -230,7 +247,8 @@ static void put_column_header(struct lt_wire_out *out, unsigned kind, unsigned f
 /* What is told to visit_columns' caller about one column that is not left out. */
 struct column_visit {
 	unsigned kind, field, codec, count;
-	const struct column *column;
+	const uint8_t *bytes;
+	uint32_t used;
 };
 
 typedef void visit_fn(struct lt_wire_out *out, const struct column_visit *visit);
@@ -244,7 +262,8 @@ static void visit_columns(struct lt_wire_out *out, visit_fn *visit)
 			continue;
 		for (unsigned i = 0; i < FIELDS_MAX + 2; i++) {
 			const struct column *column = &columns->columns[i];
-			struct column_visit here = {kind, i, LT_CODEC_plain, 1, column};
+			struct column_visit here = {kind, i, LT_CODEC_plain, 1, column->bytes,
+						    column->used};
 
 			if (column->is_zero || !column->used)
 				continue;
@@ -256,8 +275,22 @@ static void visit_columns(struct lt_wire_out *out, visit_fn *visit)
 					i == COLUMN_AUX_INDEX ? LT_COLUMN_AUX : LT_COLUMN_STACK;
 			}
 			visit(out, &here);
+			if (column->new_addrs && column->new_addrs->used) {
+				here.codec = LT_CODEC_new;
+				here.bytes = column->new_addrs->bytes;
+				here.used = column->new_addrs->used;
+				visit(out, &here);
+			}
 		}
 	}
+}
+
+/* What can be written only when all of a block is known. */
+static void finish_columns(void)
+{
+	for (unsigned kind = 0; kind < LT_KIND_COUNT; kind++)
+		if (kinds[kind].is_used)
+			new_addrs_finish(&kinds[kind].new_addrs);
 }
 
 static uint32_t visited_count;
@@ -272,21 +305,21 @@ static void count_column(struct lt_wire_out *out, const struct column_visit *vis
 static void put_visit_header(struct lt_wire_out *out, const struct column_visit *visit)
 {
 	put_column_header(out, visit->kind, visit->field, visit->codec, visit->count,
-			  visit->column->used);
+			  visit->used);
 }
 
 static void put_visit_bytes(struct lt_wire_out *out, const struct column_visit *visit)
 {
-	lt_put_bytes(out, visit->column->bytes, visit->column->used);
+	lt_put_bytes(out, visit->bytes, visit->used);
 }
 
 void encode_finish(struct lt_wire_out *out)
 {
 	uint8_t first[LT_VARINT_MAX_BYTES];
-	uint32_t first_bytes =
-		(uint32_t)(lt_varint_put(first, lt_zigzag((int64_t)(first_ns - earliest_ns) >> ENCODE_TIME_SHIFT)) -
-			   first);
+	int64_t late_by = (int64_t)(first_ns - earliest_ns) >> ENCODE_TIME_SHIFT;
+	uint32_t first_bytes = (uint32_t)(lt_varint_put(first, lt_zigzag(late_by)) - first);
 
+	finish_columns();
 	visited_count = 0;
 	visit_columns(out, count_column);
 	lt_put_varint(out, event_count);

@@ -10,7 +10,7 @@
 
 static const char *const type_names[] = {"u32",	 "i32",	  "u64",    "i64",
 					 "text", "bytes", "number", "frames"};
-static const char *const codec_names[] = {"plain", "signed", "delta"};
+static const char *const codec_names[] = {"plain", "signed", "delta", "recent", "new"};
 static const char *const unit_names[] = {
 	"number", "bytes",     "ns",	     "duration", "time",  "addr",
 	"count",  "fd",	       "tid",	     "string",	 "stack", "errno",

@@ -111,7 +111,14 @@ enum lt_unit {
 enum lt_type { LT_TYPE_u32, LT_TYPE_i32, LT_TYPE_u64, LT_TYPE_i64, LT_TYPE_text, LT_TYPE_bytes,
 	LT_TYPE_number, LT_TYPE_frames };
 
-enum lt_codec { LT_CODEC_plain, LT_CODEC_signed, LT_CODEC_delta };
+/*
+ * How a column is written; FORMAT.md tells each. recent: the codes of addresses, for one scalar field
+ * of a kind at most; new: what belongs to it, never the codec of a field.
+ */
+enum lt_codec { LT_CODEC_plain, LT_CODEC_signed, LT_CODEC_delta, LT_CODEC_recent, LT_CODEC_new };
+
+/* Codes of a recent column; what is larger by one than a distance stands for that distance. */
+enum lt_recent { LT_RECENT_NULL = 0, LT_RECENT_NEW = 1 };
 
 /* Groups of LLMTRACE_EVENTS, as bits. */
 enum lt_group {

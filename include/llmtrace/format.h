@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 /* A reader refuses a newer major version, and reads every older one and every minor one. */
-#define LT_FORMAT_MAJOR 1
-#define LT_FORMAT_MINOR 1
+#define LT_FORMAT_MAJOR 2
+#define LT_FORMAT_MINOR 0
 
 /* Magic numbers of skippable frames, out of the 16 that RFC 8878 sets aside. */
 #define LT_FRAME_FILE 0x184d2a50u
@@ -119,7 +119,8 @@ struct lt_file_end {
  *                   in units of 2^time_shift ns
  * For every other kind a column has one entry (count elements) for each event of that kind:
  *   field i of the event table, LT_COLUMN_STACK (LEB128 of the stack id), LT_COLUMN_AUX (one byte)
- * A column whose values are all 0 is left out.
+ * A column whose values are all 0 is left out. A field of codec LT_CODEC_recent has two columns: the
+ * codes, and with codec LT_CODEC_new the addresses that the codes cannot tell.
  *
  * Payload of a DEFS block: event_count rows: varint kind, varint length of the rest of the row,
  * then the fields of the table: number as LEB128; text, bytes and frames as length and bytes. A

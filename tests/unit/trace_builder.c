@@ -24,6 +24,7 @@ struct trace_builder {
 	uint32_t definition_count;
 	struct bytes records;		/* of the open block, one behind the other */
 	struct bytes columns[256];	/* scratch */
+	struct bytes news;		/* scratch: new addresses of a recent column */
 	uint32_t event_count;
 	uint64_t total_count, latest_ns;
 	uint64_t positions[MAX_STREAMS];
@@ -335,15 +336,69 @@ static void put_element(struct bytes *column, const struct lt_field_info *field,
 	*previous = (uint64_t)value;
 }
 
+/* How far back the addresses of recent columns are looked for: a writer may stop anywhere. */
+#define RECENT_DISTANCE_MAX 300u
+
+/* The addresses that recent columns have held so far in the block. */
+struct sequence {
+	uint64_t *addrs;
+	size_t count;
+	uint64_t previous_new;		/* of the column that is being written */
+};
+
+static uint64_t recent_code(struct sequence *sequence, uint64_t addr)
+{
+	uint64_t code = LT_RECENT_NEW;
+
+	if (!addr)
+		return LT_RECENT_NULL;
+	for (size_t back = 1; back <= RECENT_DISTANCE_MAX && back <= sequence->count; back++)
+		if (sequence->addrs[sequence->count - back] == addr) {
+			code = back + 1;
+			break;
+		}
+	sequence->addrs[sequence->count++] = addr;
+	return code;
+}
+
+/* Of every kind, since all count in the sequence; the column of one kind is written. */
+static void walk_recent(struct trace_builder *builder, const struct lt_record *record,
+			struct sequence *sequence, unsigned wanted_kind)
+{
+	const struct lt_event_info *info = lt_event_info(LT_STATE_KIND(record->state));
+
+	for (unsigned i = 0; i < info->field_count; i++) {
+		uint64_t addr, code;
+
+		if (info->fields[i].codec != LT_CODEC_recent)
+			continue;
+		addr = (uint64_t)element(record, &info->fields[i], 0);
+		code = recent_code(sequence, addr);
+		if (info->kind != wanted_kind)
+			continue;
+		put_varint(&builder->columns[i], code);
+		if (code != LT_RECENT_NEW)
+			continue;
+		if (!builder->news.length)
+			put_varint(&builder->news, 0);	/* the shift */
+		put_varint(&builder->news, lt_zigzag((int64_t)(addr - sequence->previous_new)));
+		sequence->previous_new = addr;
+	}
+}
+
 /* Fills the columns of one kind: fields, then stack, then aux. */
 static void fill_columns(struct trace_builder *builder, const struct lt_event_info *info,
 			 bool *ret_is_zero)
 {
 	uint64_t previous[256] = { 0 };
+	struct sequence sequence = { calloc(builder->event_count, sizeof(uint64_t)), 0, 0 };
 	const struct lt_record *record;
 	uint8_t aux;
 
+	need(sequence.addrs, "no memory");
+	builder->news.length = 0;
 	for (size_t at = 0; (record = next_record(builder, &at));) {
+		walk_recent(builder, record, &sequence, info->kind);
 		if (LT_STATE_KIND(record->state) != info->kind)
 			continue;
 		for (unsigned i = 0; i < info->field_count; i++)
@@ -351,6 +406,8 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 				int64_t value = element(record, &info->fields[i], j);
 
 				ret_is_zero[i] &= value == 0;
+				if (info->fields[i].codec == LT_CODEC_recent)
+					continue;
 				put_element(&builder->columns[i], &info->fields[i], value,
 					    &previous[i]);
 			}
@@ -360,6 +417,18 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 		ret_is_zero[LT_COLUMN_STACK] &= record->stack == 0;
 		ret_is_zero[LT_COLUMN_AUX] &= aux == 0;
 	}
+	free(sequence.addrs);
+}
+
+static void put_column(const struct lt_event_info *info, unsigned field, unsigned codec,
+		       const struct bytes *column, struct bytes *directory, struct bytes *data)
+{
+	put_varint(directory, info->kind);
+	put_varint(directory, field);
+	put_varint(directory, codec);
+	put_varint(directory, field < info->field_count ? info->fields[field].count : 1);
+	put_varint(directory, column->length);
+	put(data, column->data, column->length);
 }
 
 static unsigned put_kind(struct trace_builder *builder, const struct lt_event_info *info,
@@ -375,14 +444,15 @@ static unsigned put_kind(struct trace_builder *builder, const struct lt_event_in
 	for (unsigned i = 0; i < 256; i++) {
 		if (is_zero[i])
 			continue;
-		put_varint(directory, info->kind);
-		put_varint(directory, i);
-		put_varint(directory,
-			   i < info->field_count ? info->fields[i].codec : LT_CODEC_plain);
-		put_varint(directory, i < info->field_count ? info->fields[i].count : 1);
-		put_varint(directory, builder->columns[i].length);
-		put(data, builder->columns[i].data, builder->columns[i].length);
+		put_column(info, i,
+			   i < info->field_count ? info->fields[i].codec : LT_CODEC_plain,
+			   &builder->columns[i], directory, data);
 		count++;
+		if (i < info->field_count && info->fields[i].codec == LT_CODEC_recent &&
+		    builder->news.length) {
+			put_column(info, i, LT_CODEC_new, &builder->news, directory, data);
+			count++;
+		}
 	}
 	return count;
 }
@@ -484,6 +554,7 @@ void builder_finish(struct trace_builder *builder, bool is_complete)
 	need(fclose(builder->file) == 0, "the file cannot be written");
 	for (unsigned i = 0; i < 256; i++)
 		free(builder->columns[i].data);
+	free(builder->news.data);
 	free(builder->definitions.data);
 	free(builder->row.data);
 	free(builder->records.data);
