@@ -35,8 +35,10 @@ static void put_stack(const struct dump *dump, uint32_t stack)
 	const char *const *names = symbols_stack(dump->symbols, stack, &count);
 
 	fputs(" stack=[", dump->out);
-	for (uint32_t i = 0; i < count; i++)
-		fprintf(dump->out, "%s%s", i ? " < " : "", names[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		fputs(i ? " < " : "", dump->out);
+		dump_name(dump->out, names[i]);
+	}
 	if (trace_stack(dump->trace, stack).is_truncated)
 		fputs(" < ...", dump->out);
 	fputc(']', dump->out);
@@ -65,10 +67,12 @@ static void put_event(const struct dump *dump, const struct lt_record *record, u
 
 	fprintf(dump->out, "%" PRId64 " %" PRIu32 " %s",
 		(int64_t)(record->time - trace_facts(dump->trace)->start_ns), tid, info->name);
-	if (aux)
-		fprintf(dump->out, " aux=%s", aux);
-	else if (aux_value)
+	if (aux) {
+		fputs(" aux=", dump->out);
+		dump_name(dump->out, aux);
+	} else if (aux_value) {
 		fprintf(dump->out, " aux=%u", aux_value);
+	}
 	for (unsigned i = 0; i < info->field_count; i++)
 		put_field(dump, record, &info->fields[i]);
 	if (record->stack && !dump->options->is_stacks_left_out)
@@ -121,10 +125,12 @@ static void put_symbols(const struct dump *dump)
 	size_t count;
 	const struct trace_symbol *symbols = trace_symbols(dump->trace, &count);
 
-	for (size_t i = 0; i < count; i++)
-		fprintf(dump->out, "# symbol module=%" PRIu32 " 0x%" PRIx64 "+%" PRIu64 " %s\n",
-			symbols[i].module, symbols[i].start_offset, symbols[i].size_bytes,
-			symbols[i].name);
+	for (size_t i = 0; i < count; i++) {
+		fprintf(dump->out, "# symbol module=%" PRIu32 " 0x%" PRIx64 "+%" PRIu64 " ",
+			symbols[i].module, symbols[i].start_offset, symbols[i].size_bytes);
+		dump_name(dump->out, symbols[i].name);
+		fputc('\n', dump->out);
+	}
 }
 
 static void put_stacks(const struct dump *dump)
@@ -150,7 +156,9 @@ static void put_definitions(const struct dump *dump)
 	const char *key, *value;
 
 	for (size_t i = 0; trace_meta_at(dump->trace, i, &key, &value); i++) {
-		fprintf(dump->out, "# meta %s=", key);
+		fputs("# meta ", dump->out);
+		dump_name(dump->out, key);
+		fputc('=', dump->out);
 		dump_text(dump->out, value, strlen(value));
 		fputc('\n', dump->out);
 	}

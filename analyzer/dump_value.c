@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "plain_text.h"
+
 struct flag_name {
 	uint64_t bits;
 	const char *name;
@@ -73,20 +75,34 @@ static void put_errno(FILE *out, uint64_t value)
 		fprintf(out, "%" PRIu64, value);
 }
 
+/* A character as it is, or its bytes in octal. @return its bytes. */
+static size_t put_character(FILE *out, const char *text)
+{
+	bool is_plain;
+	size_t length = plain_next(text, &is_plain);
+
+	for (size_t i = 0; i < length && !is_plain; i++)
+		fprintf(out, "\\%03o", (unsigned char)text[i]);
+	if (is_plain)
+		fwrite(text, 1, length, out);
+	return length;
+}
+
 void dump_text(FILE *out, const char *text, size_t length)
 {
 	fputc('"', out);
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\%03o", c);
-		else
-			fputc(c, out);
+	for (size_t i = 0, bytes; i < length; i += bytes) {
+		if (text[i] == '"' || text[i] == '\\')
+			fputc('\\', out);
+		bytes = put_character(out, text + i);
 	}
 	fputc('"', out);
+}
+
+void dump_name(FILE *out, const char *name)
+{
+	while (*name)
+		name += put_character(out, name);
 }
 
 static uint64_t load(const struct lt_record *record, const struct lt_field_info *field,

@@ -14,6 +14,9 @@ void dump_value(FILE *out, const struct trace *trace, const struct lt_record *re
 /* Prints text in quotes, with C escapes for what is not printable. */
 void dump_text(FILE *out, const char *text, size_t length);
 
+/* The same for a terminated text without quotes. */
+void dump_name(FILE *out, const char *name);
+
 /*
  * As lt_event_info, by an index made at first use. @return never NULL for kinds of delivered
  * records.

@@ -6,17 +6,15 @@
 
 #include <string.h>
 
-static bool is_follower(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
+#include "plain_text.h"
 
 size_t emit_columns(const char *text)
 {
 	size_t columns = 0;
+	bool is_plain;
 
-	for (; *text; text++)
-		columns += !is_follower(*text);
+	for (; *text; columns++)
+		text += plain_next(text, &is_plain);
 	return columns;
 }
 
@@ -33,10 +31,18 @@ static const char *style_code(enum emit_style style)
 	}
 }
 
+/* A column for each character, whatever it is. */
 static void put_clean(FILE *out, const char *text, size_t bytes)
 {
-	for (size_t i = 0; i < bytes; i++)
-		fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], out);
+	for (size_t i = 0, length; i < bytes; i += length) {
+		bool is_plain;
+
+		length = plain_next(text + i, &is_plain);
+		if (is_plain)
+			fwrite(text + i, 1, length, out);
+		else
+			fputc('?', out);
+	}
 }
 
 static void put_styled(const struct emit *emit, enum emit_style style, const char *text,
@@ -65,11 +71,10 @@ void emit_spaces(const struct emit *emit, size_t count)
 static size_t head_bytes(const char *text, size_t columns)
 {
 	size_t i = 0;
+	bool is_plain;
 
-	while (text[i] && (columns || is_follower(text[i]))) {
-		columns -= !is_follower(text[i]);
-		i++;
-	}
+	for (; text[i] && columns; columns--)
+		i += plain_next(text + i, &is_plain);
 	return i;
 }
 
@@ -96,9 +101,10 @@ void emit_cut(const struct emit *emit, enum emit_style style, const char *text, 
 static size_t word_columns(const char *word, size_t bytes)
 {
 	size_t columns = 0;
+	bool is_plain;
 
-	for (size_t i = 0; i < bytes; i++)
-		columns += !is_follower(word[i]);
+	for (size_t i = 0; i < bytes; columns++)
+		i += plain_next(word + i, &is_plain);
 	return columns;
 }
 

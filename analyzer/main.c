@@ -10,6 +10,7 @@
 #include "analysis.h"
 #include "completeness.h"
 #include "dump.h"
+#include "emit.h"
 #include "llmtrace/version.h"
 #include "options.h"
 #include "progress.h"
@@ -18,7 +19,11 @@
 
 static int complain(const struct error *error)
 {
-	fprintf(stderr, "llmtrace-report: %s\n", error->text);
+	struct emit emit = { .out = stderr };
+
+	fputs("llmtrace-report: ", stderr);
+	emit_text(&emit, EMIT_PLAIN, error->text);
+	fputc('\n', stderr);
 	return error->exit_code;
 }
 

@@ -5,26 +5,43 @@
  * " < ", leaf first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "plain_text.h"
 #include "render.h"
 
-static void put_text(FILE *out, const char *text)
+static void put_characters(FILE *out, const char *text)
 {
-	if (!text[strcspn(text, ",\"\r\n")]) {
-		fputs(text, out);
-		return;
-	}
-	fputc('"', out);
-	for (; *text; text++) {
+	while (*text) {
+		bool is_plain;
+		size_t length = plain_next(text, &is_plain);
+
+		for (size_t i = 0; i < length && !is_plain; i++)
+			fprintf(out, "\\x%02x", (unsigned char)text[i]);
 		if (*text == '"')
 			fputc('"', out);
-		fputc(*text, out);
+		if (is_plain)
+			fwrite(text, 1, length, out);
+		text += length;
 	}
-	fputc('"', out);
+}
+
+/*
+ * A spreadsheet takes a cell that begins so for a formula; with a quote in front it is text. What
+ * is not plain text becomes \xHH.
+ */
+static void put_text(FILE *out, const char *text)
+{
+	const char *front = *text && strchr("=+-@", *text) && text[1] ? "'" : "";
+	const char *quote = text[strcspn(text, ",\"")] ? "\"" : "";
+
+	fprintf(out, "%s%s", quote, front);
+	put_characters(out, text);
+	fputs(quote, out);
 }
 
 static void put_stack(FILE *out, const struct value *value)
@@ -112,9 +129,11 @@ static int write_file(const struct report *report, const struct table *table, co
 	char path[4096];
 	bool is_bad;
 	FILE *out;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s.csv", directory, id);
-	out = fopen(path, "we");
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!out)
 		return error_set(ret_error, EXIT_UNUSABLE, "%s: cannot write it: %s", path,
 				 strerror(errno));
@@ -137,7 +156,7 @@ int render_csv(const struct report *report, const struct render_options *options
 	static const char *const others[] = { "findings", "coverage" };
 	int status = 0;
 
-	if (mkdir(directory, 0777) && errno != EEXIST)
+	if (mkdir(directory, 0700) && errno != EEXIST)
 		return error_set(ret_error, EXIT_UNUSABLE, "%s: cannot make the directory: %s",
 				 directory, strerror(errno));
 	for (size_t i = 0; i < report->table_count && !status; i++)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plain_text.h"
 #include "render.h"
 
 #define CONTRACT_FORMAT 1
@@ -21,10 +22,8 @@ static json_t *text_json(const char *text)
 
 	if (json)
 		return json;
-	plain = report_alloc(strlen(text) + 1, 1);
-	for (size_t i = 0; text[i]; i++)
-		plain[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-	json = json_string(plain);
+	plain = plain_utf8(text);
+	json = plain ? json_string(plain) : json_null();
 	free(plain);
 	return json;
 }
@@ -185,7 +184,8 @@ void render_json(const struct report *report, const struct render_options *optio
 	json_object_set_new(root, "coverage", coverage_json(report));
 	json_object_set_new(root, "tables", tables);
 	json_object_set_new(root, "findings", findings);
-	json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+	/* nothing but ASCII: a terminal takes no part of it for a command */
+	json_dumpf(root, out, JSON_ENSURE_ASCII | JSON_INDENT(1) | JSON_REAL_PRECISION(12));
 	fputc('\n', out);
 	json_decref(root);
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "plain_text.h"
 #include "render.h"
 #include "units.h"
 
@@ -14,10 +15,32 @@
 /* What would break a cell or be taken for markup. */
 static void put_cell_text(FILE *out, const char *text)
 {
-	for (; *text; text++) {
+	while (*text) {
+		bool is_plain;
+		size_t length = plain_next(text, &is_plain);
+
 		if (strchr("|`*_<>[]\\", *text))
 			fputc('\\', out);
-		fputc((unsigned char)*text < 0x20 ? ' ' : *text, out);
+		if (is_plain)
+			fwrite(text, 1, length, out);
+		else
+			fputs(*text == '\n' || *text == '\t' ? " " : "?", out);
+		text += length;
+	}
+}
+
+/* Between fences nothing is markup but a fence. */
+static void put_code(FILE *out, const char *text)
+{
+	while (*text) {
+		bool is_plain;
+		size_t length = plain_next(text, &is_plain);
+
+		if (is_plain && *text != '`')
+			fwrite(text, 1, length, out);
+		else
+			fputc(is_plain ? '\'' : '?', out);
+		text += length;
 	}
 }
 
@@ -91,8 +114,11 @@ static void put_table(FILE *out, const struct table *table, const struct render_
 	}
 	if (count < table->row_count)
 		fprintf(out, "\n%zu of %zu rows\n", count, table->row_count);
-	for (size_t i = 0; i < table->note_count; i++)
-		fprintf(out, "\n%s\n", table->notes[i]);
+	for (size_t i = 0; i < table->note_count; i++) {
+		fputc('\n', out);
+		put_cell_text(out, table->notes[i]);
+		fputc('\n', out);
+	}
 }
 
 static void put_run(FILE *out, const struct run_facts *run)
@@ -100,19 +126,24 @@ static void put_run(FILE *out, const struct run_facts *run)
 	char duration[UNITS_BYTES], code[UNITS_BYTES];
 
 	fputs("# llmtrace report\n\n```\n", out);
-	for (unsigned i = 0; i < run->command_count; i++)
-		fprintf(out, "%s%s", i ? " " : "", run->command[i]);
+	for (unsigned i = 0; i < run->command_count; i++) {
+		fputs(i ? " " : "", out);
+		put_code(out, run->command[i]);
+	}
 	fprintf(out, "\n```\n\n| fact | value |\n| --- | --- |\n| duration | %s |\n",
 		units_value(duration, &run->duration_ns, "ns"));
-	fprintf(out, "| end | %s %s |\n", run->exit_kind,
-		run->exit_program ? run->exit_program :
-				    units_value(code, &run->exit_code, "number"));
+	fprintf(out, "| end | %s ", run->exit_kind);
+	put_cell_text(out, run->exit_program ? run->exit_program :
+					       units_value(code, &run->exit_code, "number"));
+	fputs(" |\n", out);
 	fprintf(out, "| trace | %s, %llu events, %llu lost |\n",
 		run->is_complete ? "complete" : run->incomplete_reason,
 		(unsigned long long)run->event_count, (unsigned long long)run->lost_event_count);
 	fputs("| machine | ", out);
 	put_cell_text(out, run->cpu_model ? run->cpu_model : "?");
-	fprintf(out, ", Linux %s |\n", run->kernel ? run->kernel : "?");
+	fputs(", Linux ", out);
+	put_cell_text(out, run->kernel ? run->kernel : "?");
+	fputs(" |\n", out);
 }
 
 static void put_findings(FILE *out, const struct report *report)
@@ -122,8 +153,11 @@ static void put_findings(FILE *out, const struct report *report)
 		const struct finding *finding = &report->findings[i].finding;
 
 		fprintf(out, "- **%s** ", severity_name(finding->severity));
-		if (finding->phase)
-			fprintf(out, "(%s) ", finding->phase);
+		if (finding->phase) {
+			fputc('(', out);
+			put_cell_text(out, finding->phase);
+			fputs(") ", out);
+		}
 		put_cell_text(out, finding->statement);
 		if (finding->advice) {
 			fputs(". Advice: ", out);
