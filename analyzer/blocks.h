@@ -35,6 +35,7 @@ struct block {
 	uint16_t type;
 	uint16_t flags;
 	uint32_t time_shift;
+	bool is_joined; /* begins no later than the block before it of its stream ends */
 };
 
 struct block_list {

@@ -24,7 +24,8 @@ struct input {
 	struct decoded *decoded;	/* to give back; NULL for a ring */
 	size_t open_bytes;
 	uint32_t stream;
-	bool is_acquire;		/* *next is one */
+	bool is_acquire;		/* *next is one, or comes behind those of its time */
+	uint64_t joined_ns;		/* records of this time do, 0 for none */
 };
 
 /* A block whose last records stand in the batch of that number. */
@@ -160,10 +161,16 @@ static inline bool is_before(const struct input *left, const struct input *right
 	return is_place_before(left->time_ns, left->is_acquire, left->sequence, right);
 }
 
+static inline bool is_late(const struct merge *merge, const struct input *input,
+			   const struct lt_record *record)
+{
+	return merge->is_acquire[LT_STATE_KIND(record->state)] || record->time == input->joined_ns;
+}
+
 static void note_next(const struct merge *merge, struct input *input)
 {
 	input->time_ns = (*input->next)->time;
-	input->is_acquire = merge->is_acquire[LT_STATE_KIND((*input->next)->state)];
+	input->is_acquire = is_late(merge, input, *input->next);
 }
 
 static void sift_down(struct merge *merge, size_t at)
@@ -246,6 +253,8 @@ static void open_source(struct merge *merge, const struct merge_source *source)
 	input.next = events->records;
 	input.end = events->records + events->count;
 	input.open_bytes = events->arena_capacity + events->record_capacity * sizeof(void *);
+	if (source->is_joined)
+		input.joined_ns = events->records[0]->time;
 	note_next(merge, &input);
 	merge->open_bytes += input.open_bytes;
 	push(merge, &input);
@@ -339,8 +348,7 @@ static bool is_record_before(const struct merge *merge, const struct input *inpu
 {
 	const struct lt_record *record = input->next[index];
 
-	return is_place_before(record->time, merge->is_acquire[LT_STATE_KIND(record->state)],
-			       input->sequence, other);
+	return is_place_before(record->time, is_late(merge, input, record), input->sequence, other);
 }
 
 /* @return how many records of the top come before everything else that is known; at least 1. */

@@ -20,6 +20,11 @@ struct merge_source {
 	uint32_t stream;
 	const struct block *block;
 	const struct decoded *ready;	/* when block is NULL */
+	/*
+	 * Its first records may have the time of the last ones before it in the same stream: then
+	 * they come behind those, though a release comes before an acquire otherwise.
+	 */
+	bool is_joined;
 };
 
 /* What was learned while reading; the caller adds it to its facts. */

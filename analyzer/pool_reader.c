@@ -365,6 +365,7 @@ const struct pool_events *pool_convert(struct pool *pool, const struct schema *s
 			decoded_release(&events.events);
 			continue;
 		}
+		events.is_joined = position(context, events.stream).event_count != 0;
 		defs_add_stream(defs, events.stream, ring->head->tid,
 				pool_time_ns(&pool->clock, ring->head->start));
 		pool->events[pool->event_count++] = events;

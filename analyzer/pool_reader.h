@@ -24,6 +24,7 @@ struct pool;
 struct stream_position {
 	uint64_t end_position;
 	uint64_t event_count;
+	uint64_t end_ns; /* the latest time in them */
 };
 
 typedef struct stream_position (*stream_position_fn)(const void *context, uint32_t stream);
@@ -47,6 +48,7 @@ void pool_close(struct pool *pool);
 /* Events of one ring, times in ns, ids of the file. */
 struct pool_events {
 	uint32_t stream;
+	bool is_joined; /* they follow the events that the file has */
 	struct decoded events;
 };
 

@@ -15,6 +15,7 @@ struct ring_out {
 	struct decoded *events;
 	uint8_t *at;
 	uint64_t latest_ns;
+	uint64_t first_ns; /* the file has everything before */
 };
 
 static void convert_field(struct ring_out *out, struct lt_record *record,
@@ -39,6 +40,9 @@ static struct lt_record *append(struct ring_out *out, const void *from, unsigned
 	memcpy(record, from, row->stride_bytes);
 	out->at += row->stride_bytes;
 	record->time = pool_time_ns(&out->pool->clock, record->time);
+	/* the writer knew more pairs of the clock: its times differ by some ns */
+	if (record->time < out->first_ns)
+		record->time = out->first_ns;
 	record->state = LT_STATE(kind, row->info->slots, aux, 0);
 	pool_intern_note(out->pool, record->stack, LT_INTERN_STACK);
 	for (unsigned i = 0; i < row->info->field_count; i++)
@@ -142,8 +146,10 @@ bool pool_ring_convert(struct pool *pool, const struct schema *schema, const str
 			     (slots + extra) * LT_SLOT_BYTES))
 		return false;
 	out.at = ret_events->arena;
+	out.first_ns = position.end_ns;
 	for (uint64_t at = ring->from; at < ring->head->head;)
 		at += take_slot(&out, ring, at, position.end_position);
+	out.first_ns = 0; /* a run may have stood still for long */
 	take_open_runs(&out, ring, position.end_position);
 	add_stats(&out, ring, position.event_count + ret_events->count);
 	return decoded_sort(ret_events);

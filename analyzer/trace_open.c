@@ -114,7 +114,7 @@ static void add_ring_source(struct trace *trace, const struct pool_events *ring,
 	if (!ring->events.count)
 		return;
 	*source = (struct merge_source){ring->events.records[0]->time, sequence, ring->stream, NULL,
-					&ring->events};
+					&ring->events, ring->is_joined};
 	trace->source_count++;
 	trace->facts.lost_event_count += ring->events.lost_event_count;
 	if (ring->events.records[ring->events.count - 1]->time > trace->facts.end_ns)
@@ -132,7 +132,7 @@ static bool list_sources(struct trace *trace)
 		const struct block *block = &list->blocks[i];
 
 		trace->sources[trace->source_count++] = (struct merge_source){
-			block->begin_ns, i, block->stream, block, NULL };
+			block->begin_ns, i, block->stream, block, NULL, block->is_joined };
 		count_stream_events(trace, block->stream, block->event_count);
 		if (block->end_ns > trace->facts.end_ns)
 			trace->facts.end_ns = block->end_ns;

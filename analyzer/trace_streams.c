@@ -18,7 +18,7 @@ static struct stream_position *need_position(struct trace *trace, uint32_t strea
 		  &trace->position_capacity, sizeof(*trace->stream_positions)) ||
 	    !id_map_set(&trace->positions, stream, (uint32_t)trace->position_count))
 		return NULL;
-	trace->stream_positions[trace->position_count] = (struct stream_position){ 0, 0 };
+	trace->stream_positions[trace->position_count] = (struct stream_position){ 0, 0, 0 };
 	return &trace->stream_positions[trace->position_count++];
 }
 
@@ -28,7 +28,7 @@ struct stream_position trace_stream_position(const void *context, uint32_t strea
 	uint32_t row;
 
 	if (!id_map_get(&trace->positions, stream, &row))
-		return (struct stream_position){ 0, 0 };
+		return (struct stream_position){ 0, 0, 0 };
 	return trace->stream_positions[row];
 }
 
@@ -56,7 +56,7 @@ static void note_gap(struct trace *trace, const struct block *block, uint64_t sl
 }
 
 /* ret_is_kept: whether the block has something that its stream had not yet. */
-static bool take_block(struct trace *trace, const struct block *block, bool *ret_is_kept)
+static bool take_block(struct trace *trace, struct block *block, bool *ret_is_kept)
 {
 	struct stream_position *position = need_position(trace, block->stream);
 
@@ -72,6 +72,9 @@ static bool take_block(struct trace *trace, const struct block *block, bool *ret
 			note_gap(trace, block, block->first_position - position->end_position);
 		position->end_position = block->end_position;
 	}
+	block->is_joined = position->event_count && block->begin_ns <= position->end_ns;
+	if (block->end_ns > position->end_ns)
+		position->end_ns = block->end_ns;
 	position->event_count += block->event_count;
 	return true;
 }

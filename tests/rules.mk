@@ -84,6 +84,11 @@ check-contract: all
 check-fixtures: all fixtures
 	$(RUN_TESTS) cases
 
+## check-kill: 1,000 SIGKILLs at random moments, each trace compared with the program's own counters
+.PHONY: check-kill
+check-kill: all fixtures
+	KILL_COUNT=$(or $(KILL_COUNT),1000) $(RUN_TESTS) cases.kills
+
 ENGINE_NEEDS := $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf $(BUILD)/engine/.fetched-node
 
 check-engine: all $(ENGINE_NEEDS)

@@ -170,6 +170,37 @@ static void test_stream_keeps_its_order(void **state)
 	trace_close(trace);
 }
 
+/* A block ends with an acquire, the next one of the stream begins with its release, in the same ns. */
+static void test_blocks_meet_in_one_ns(void **state)
+{
+	static const unsigned kinds[] = { LT_KIND_free, LT_KIND_alloc, LT_KIND_free,
+					  LT_KIND_alloc };
+	struct trace_builder *builder = builder_new(path);
+	struct trace_batch batch;
+	struct trace *trace;
+	size_t at = 0;
+
+	(void)state;
+	builder_start(builder);
+	builder_alloc(builder, 5000, 0, 0x10, 1);
+	builder_flush(builder, 3);
+	builder_free(builder, 5000, 0, 0x20);
+	builder_alloc(builder, 5000, 0, 0x30, 1);
+	builder_flush(builder, 2);
+	builder_free(builder, 5000, 0, 0x30);
+	builder_alloc(builder, 5000, 0, 0x30, 1);
+	builder_flush(builder, 2);
+	builder_finish(builder, true);
+	trace = open_it(0);
+	while (trace_next_batch(trace, &batch))
+		for (size_t i = 0; batch.stream == 2 && i < batch.count; i++) {
+			assert_true(at < 4);
+			assert_int_equal(LT_STATE_KIND(batch.records[i]->state), kinds[at++]);
+		}
+	assert_int_equal(at, 4);
+	trace_close(trace);
+}
+
 static void test_block_twice(void **state)
 {
 	/* one event: kind alloc, nothing else */
@@ -201,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_against_sort),
 		cmocka_unit_test(test_release_before_acquire),
 		cmocka_unit_test(test_stream_keeps_its_order),
+		cmocka_unit_test(test_blocks_meet_in_one_ns),
 		cmocka_unit_test(test_block_twice),
 	};
 	int file = mkstemp(path), result;
