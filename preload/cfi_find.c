@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hook.h"
+#include "loader_trust.h"
 #include "real.h"
 
 /*
@@ -109,6 +110,8 @@ static bool find_module(uintptr_t addr, struct module_frames *ret_module)
 		ret_module->load_bias = object.link_map ? object.link_map->l_addr : 0;
 		return true;
 	}
+	if (!loader_is_usable())
+		return false;
 	outer = hook_own_begin();
 	dl_iterate_phdr(search_module, &search);
 	hook_own_end(outer);

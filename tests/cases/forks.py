@@ -76,9 +76,9 @@ def case_200_forks_followed(ctx):
     files = child_traces(ctx)
     ctx.equal(sorted(files), sorted(row["pid"] for row in rows), "traces of children")
     for number, row in enumerate(rows):
-        ctx.zstd_accepts(files[row["pid"]])
         if number % 10 < 2 or number % 10 == 9:
             check_inherited(ctx, check_child(ctx, row, number, files[row["pid"]]))
+        ctx.zstd_accepts(files[row["pid"]])	# the report cuts off what a kill left half written
 
 
 def case_forks_while_the_loader_is_locked(ctx):
