@@ -86,20 +86,31 @@ void own_fd_forget(int handle)
 	__atomic_store_n(&fds[handle], 0, __ATOMIC_RELEASE);
 }
 
-void own_fd_close(int handle)
-{
-	int fd = __atomic_exchange_n(&fds[handle], 0, __ATOMIC_ACQ_REL) - 1;
-
-	if (fd >= 0)
-		sys_close(fd);
-}
-
+/* In this thread's table: the target may have a file of its own at the number. */
 static bool is_our_file(unsigned handle, int fd)
 {
 	struct stat stat;
 
 	return sys_fstat(fd, &stat) == 0 && stat.st_dev == devices[handle] &&
 	       stat.st_ino == inodes[handle];
+}
+
+void own_fd_close(int handle)
+{
+	int fd = __atomic_exchange_n(&fds[handle], 0, __ATOMIC_ACQ_REL) - 1;
+
+	if (fd >= 0 && is_our_file((unsigned)handle, fd))
+		sys_close(fd);
+}
+
+void own_fds_hide(void)
+{
+	for (unsigned i = 0; i < OWN_FD_MAX; i++) {
+		int fd = own_fd_number((int)i);
+
+		if (fd >= 0 && is_our_file(i, fd))
+			sys_close(fd);
+	}
 }
 
 bool own_fd_is(int fd)

@@ -21,6 +21,12 @@ int own_fd_number(int handle);
 /* Forgets and closes a descriptor of ours. */
 void own_fd_close(int handle);
 
+/*
+ * Closes our descriptors in the table of this thread and keeps the handles: for the thread that has a
+ * table of its own, they go on.
+ */
+void own_fds_hide(void);
+
 /* Forgets a descriptor that the target has closed or replaced. */
 void own_fd_forget(int handle);
 

@@ -46,6 +46,9 @@
 #define HEIR_NAP_NS (3600u * (uint64_t)1000 * MS)
 #define CHECKPOINT_BYTES (64u << 20) /* definitions are repeated after so much of the file */
 
+/* The writer's table of descriptors: its own, or the target's where the kernel refused. */
+enum table { TABLE_UNKNOWN, TABLE_OWN, TABLE_SHARED };
+
 enum request { REQUEST_NONE, REQUEST_FLUSH, REQUEST_EXEC, REQUEST_CLOSE };
 
 static struct lt_ring *own_ring;
@@ -60,6 +63,7 @@ static int end_status; /* exit code, set with the request to close */
 static bool is_paused; /* between an exec and its failure */
 static bool is_sample_wanted; /* set by target threads */
 static uint32_t is_alone;     /* futex: every thread of the target has ended */
+static uint32_t table;	  /* futex: enum table */
 static uint32_t heir_tid; /* futex: set before the writer looks at threads */
 
 /* ---- duties by the clock ---- */
@@ -227,24 +231,26 @@ static void sleep_until_needed(bool was_progress)
  * trace and pool, and /proc, still mean the same here. Where the kernel refuses, the writer goes on
  * with what it shares.
  */
-static void leave_shared_state(void)
+static bool leave_shared_state(void)
 {
 	unsigned first = 0, own;
 
 	if (SYS_CALL(unshare, CLONE_FILES | CLONE_FS, 0, 0, 0, 0, 0) < 0)
-		return;
+		return false;
 	while (own_fd_in_range(first, UINT_MAX, &own)) {
 		if (own > first)
 			SYS_CALL(close_range, first, own - 1, 0, 0, 0, 0);
 		first = own + 1;
 	}
 	SYS_CALL(close_range, first, UINT_MAX, 0, 0, 0, 0);
+	return true;
 }
 
 static void *writer_main(void *argument)
 {
 	(void)argument;
-	leave_shared_state();
+	__atomic_store_n(&table, leave_shared_state() ? TABLE_OWN : TABLE_SHARED, __ATOMIC_RELEASE);
+	sys_futex_wake(&table, 1);
 	while (!__atomic_load_n(&heir_tid, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&heir_tid, 0, MS);
 	hook_self.mark = HOOK_MARK_OWN;
@@ -313,6 +319,18 @@ static bool make_thread(void *(*main_function)(void *), void *argument, size_t s
 	return is_made;
 }
 
+/*
+ * The target never finds our descriptors: programs that list what is open, or that close what they do
+ * not know, run as without us.
+ */
+static void hide_descriptors(void)
+{
+	while (__atomic_load_n(&table, __ATOMIC_ACQUIRE) == TABLE_UNKNOWN)
+		sys_futex_wait(&table, TABLE_UNKNOWN, 10 * MS);
+	if (table == TABLE_OWN)
+		own_fds_hide();
+}
+
 bool writer_start(bool is_forked)
 {
 	struct hook_scope *outer = hook_own_begin();
@@ -320,10 +338,13 @@ bool writer_start(bool is_forked)
 	bool is_made;
 
 	sigfillset(&all);
+	table = TABLE_UNKNOWN; /* a forked child starts anew */
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &all, &before, 8, 0, 0);
 	/* the heir may have to run the target's destructors: a stack of the usual size */
 	is_made = make_thread(heir_main, is_forked ? &is_alone : NULL, 0) &&
 		  make_thread(writer_main, NULL, STACK_BYTES);
+	if (is_made)
+		hide_descriptors();
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &before, NULL, 8, 0, 0);
 	hook_own_end(outer);
 	return is_made;
