@@ -114,13 +114,13 @@ static void tell_event(void *context, const struct lt_record *record, uint32_t s
 		listener->event(listener->state, record, stream);
 }
 
-static void tell_heap(void *context, const struct heap_change *changes, size_t count)
+static void tell_heap(void *context, const struct heap_batch *batch)
 {
 	const struct dispatch *dispatch = context;
 
 	for (size_t i = 0; i < analysis_count; i++)
 		if (analyses[i]->heap)
-			analyses[i]->heap(dispatch->states[i], changes, count);
+			analyses[i]->heap(dispatch->states[i], batch);
 }
 
 /* dispatch: NULL to follow the model alone. */

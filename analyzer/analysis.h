@@ -42,11 +42,11 @@ struct analysis {
 	/* Only events in the phase that is looked at. */
 	void (*event)(void *state, const struct lt_record *record, uint32_t stream);
 	/*
-	 * What happened to the heap, many changes at a time: nearly all events of a trace are
+	 * What happened to the heap, many events at a time: nearly all events of a trace are
 	 * such. NULL: not wanted. Blocks outside the phase are left out; of those inside, the
 	 * release is told whenever it comes.
 	 */
-	void (*heap)(void *state, const struct heap_change *changes, size_t count);
+	void (*heap)(void *state, const struct heap_batch *batch);
 	void (*finish)(void *state, struct report *report);
 	void (*destroy)(void *state);
 };

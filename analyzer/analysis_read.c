@@ -100,14 +100,13 @@ static void send_windows(struct reading *reading)
 
 /* ---- out of the windows ---- */
 
-static void tell_changes(struct reading *reading)
+static void tell_batch(struct reading *reading)
 {
-	struct heap_changes *changes = &reading->model->changes;
+	struct heap_batch *batch = &reading->model->batch;
 
-	if (reading->listener->heap && changes->count)
-		reading->listener->heap(reading->listener->context, changes->items,
-					changes->count);
-	changes->count = 0;
+	if (reading->listener->heap && (batch->added_count || batch->freed_count))
+		reading->listener->heap(reading->listener->context, batch);
+	heap_batch_clear(batch);
 }
 
 static void follow_run(struct reading *reading, const struct heap_run *run,
@@ -119,13 +118,14 @@ static void follow_run(struct reading *reading, const struct heap_run *run,
 		const struct lt_record *record;
 
 		i = model_follow_heap(reading->model, run, i, found);
-		if (reading->model->changes.count == HEAP_CHANGES_MAX) {
-			tell_changes(reading);
-			continue;
-		}
 		if (i == run->count)
 			return;
-		record = run->records[i++];
+		record = run->records[i];
+		if (LT_STATE_KIND(record->state) <= LT_KIND_realloc_end) {
+			tell_batch(reading);
+			continue;
+		}
+		i++;
 		model_apply(reading->model, record, run->stream, run->is_counted);
 		if (run->is_counted && listener->event)
 			listener->event(listener->context, record, run->stream);
@@ -163,6 +163,6 @@ void analysis_read(struct trace *trace, struct model *model, const struct read_f
 			progress->update(progress->context, trace_progress_bytes(trace),
 					 trace_facts(trace)->file_bytes);
 	}
-	tell_changes(&reading);
+	tell_batch(&reading);
 	heap_windows_free(reading.windows);
 }

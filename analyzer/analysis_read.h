@@ -12,8 +12,8 @@
 struct read_listener {
 	/* an event that is none of the heap's, inside the filter; the model has seen it */
 	void (*event)(void *context, const struct lt_record *record, uint32_t stream);
-	/* what happened to the heap, many changes at a time */
-	void (*heap)(void *context, const struct heap_change *changes, size_t count);
+	/* what happened to the heap, many events at a time */
+	void (*heap)(void *context, const struct heap_batch *batch);
 	void *context;
 };
 

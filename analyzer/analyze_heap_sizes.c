@@ -13,7 +13,8 @@
 #define CLASS_COUNT 62u		/* 0, up to 16, up to 32, ... */
 
 struct size_class {
-	uint64_t alloc_count, alloc_bytes, live_bytes, live_count, temporary_count;
+	uint64_t alloc_count, alloc_bytes, temporary_count;
+	uint64_t freed_count, freed_bytes;	/* less those that came back: reallocs that failed */
 };
 
 struct heap_sizes {
@@ -49,25 +50,30 @@ static inline unsigned class_of(uint64_t bytes)
 	return bytes <= 16 ? bytes != 0 : above;
 }
 
-/* What is not there has no bytes: nothing is asked, since no guess would be right. */
-static inline void count_change(struct heap_sizes *sizes, const struct heap_change *change)
+static void count_batch(void *state, const struct heap_batch *batch)
 {
-	struct size_class *freed = &sizes->classes[class_of(change->freed_bytes)];
-	struct size_class *added = &sizes->classes[class_of(change->added_bytes)];
+	struct heap_sizes *sizes = state;
 
-	freed->live_bytes -= change->freed_bytes;
-	freed->live_count -= change->has_freed;
-	freed->temporary_count += change->is_temporary;
-	added->live_bytes += change->added_bytes;
-	added->live_count += change->has_added;
-	added->alloc_count += change->is_allocation;
-	added->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
-}
+	for (size_t i = 0; i < batch->added_count; i++) {
+		const struct heap_added *added = &batch->added[i];
+		struct size_class *class = &sizes->classes[class_of(added->size_bytes)];
 
-static void count_changes(void *state, const struct heap_change *changes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		count_change(state, &changes[i]);
+		if (added->is_allocation) {
+			class->alloc_count++;
+			class->alloc_bytes += added->size_bytes;
+		} else {
+			class->freed_count--;
+			class->freed_bytes -= added->size_bytes;
+		}
+	}
+	for (size_t i = 0; i < batch->freed_count; i++) {
+		const struct heap_freed *freed = &batch->freed[i];
+		struct size_class *class = &sizes->classes[class_of(freed->size_bytes)];
+
+		class->freed_count++;
+		class->freed_bytes += freed->size_bytes;
+		class->temporary_count += freed->is_temporary;
+	}
 }
 
 static void class_name(char *ret_name, size_t bytes, unsigned class)
@@ -98,8 +104,8 @@ static void finish(void *state, struct report *report)
 		table_set_text(table, row, "size_class", name);
 		table_set_u64(table, row, "alloc_count", class->alloc_count);
 		table_set_u64(table, row, "alloc_bytes", class->alloc_bytes);
-		table_set_u64(table, row, "live_bytes", class->live_bytes);
-		table_set_u64(table, row, "live_count", class->live_count);
+		table_set_u64(table, row, "live_bytes", class->alloc_bytes - class->freed_bytes);
+		table_set_u64(table, row, "live_count", class->alloc_count - class->freed_count);
 		table_set_u64(table, row, "temporary_count", class->temporary_count);
 	}
 }
@@ -108,5 +114,5 @@ const struct analysis analyze_heap_sizes = {
 	.name = "heap_sizes",
 	.doc = "allocations by size",
 	.group = LT_GROUP_heap,
-	.create = create, .heap = count_changes, .finish = finish, .destroy = free,
+	.create = create, .heap = count_batch, .finish = finish, .destroy = free,
 };

@@ -67,33 +67,47 @@ static inline struct stack_heap *touch(struct heap_by_stack *heap, uint32_t stac
 	return counters;
 }
 
-/* What is not there counts for stack 0 with zeros: nothing is asked, no guess would be right. */
-static inline void count_change(struct heap_by_stack *heap, const struct heap_change *change)
+static void count_added(struct heap_by_stack *heap, const struct heap_added *added, size_t count)
 {
-	struct stack_heap *freed = touch(heap, change->freed_stack), *added;
+	for (size_t i = 0; i < count; i++) {
+		struct stack_heap *counters = touch(heap, added[i].stack);
 
-	freed->live_bytes -= change->freed_bytes;
-	freed->live_count -= change->has_freed;
-	freed->temporary_count += change->is_temporary;
-	added = touch(heap, change->added_stack);
-	added->live_bytes += change->added_bytes;
-	added->live_count += change->has_added;
-	added->alloc_count += change->is_allocation;
-	added->alloc_bytes += change->is_allocation ? change->added_bytes : 0;
-	heap->peak_number += change->is_new_peak;
+		__builtin_prefetch(&heap->stacks[added[i + AHEAD_COUNT < count ? i + AHEAD_COUNT : i]
+							  .stack], 1);
+		counters->live_bytes += added[i].size_bytes;
+		counters->live_count++;
+		if (added[i].is_allocation) {
+			counters->alloc_count++;
+			counters->alloc_bytes += added[i].size_bytes;
+		}
+	}
 }
 
-static void count_changes(void *state, const struct heap_change *changes, size_t count)
+static void count_freed(struct heap_by_stack *heap, const struct heap_freed *freed, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct stack_heap *counters = touch(heap, freed[i].stack);
+
+		__builtin_prefetch(&heap->stacks[freed[i + AHEAD_COUNT < count ? i + AHEAD_COUNT : i]
+							  .stack], 1);
+		counters->live_bytes -= freed[i].size_bytes;
+		counters->live_count--;
+		counters->temporary_count += freed[i].is_temporary;
+	}
+}
+
+/* Sums do not ask for the order of events; the peak parts a batch in two. */
+static void count_batch(void *state, const struct heap_batch *batch)
 {
 	struct heap_by_stack *heap = state;
+	size_t added = batch->has_peak ? batch->peak_added_count : 0;
+	size_t freed = batch->has_peak ? batch->peak_freed_count : 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (i + AHEAD_COUNT < count) {
-			__builtin_prefetch(&heap->stacks[changes[i + AHEAD_COUNT].freed_stack], 1);
-			__builtin_prefetch(&heap->stacks[changes[i + AHEAD_COUNT].added_stack], 1);
-		}
-		count_change(heap, &changes[i]);
-	}
+	count_added(heap, batch->added, added);
+	count_freed(heap, batch->freed, freed);
+	heap->peak_number += batch->has_peak;
+	count_added(heap, batch->added + added, batch->added_count - added);
+	count_freed(heap, batch->freed + freed, batch->freed_count - freed);
 }
 
 static void add_counters(struct stack_heap *sum, const struct stack_heap *added)
@@ -192,5 +206,5 @@ const struct analysis analyze_heap_by_stack = {
 	.name = "heap_by_stack",
 	.doc = "who allocates, and who held the memory at its peak",
 	.group = LT_GROUP_heap,
-	.create = create, .heap = count_changes, .finish = finish, .destroy = destroy,
+	.create = create, .heap = count_batch, .finish = finish, .destroy = destroy,
 };

@@ -12,7 +12,7 @@
 #include "report_alloc.h"
 
 #define BUCKET_COUNT 24u	/* even: halves are joined */
-#define FIRST_WIDTH_NS 1000000ull
+#define FIRST_WIDTH_NS HEAP_TICK_NS
 
 struct bucket {
 	uint64_t alloc_count, alloc_bytes;
@@ -25,8 +25,6 @@ struct heap_over_time {
 	const struct analysis_context *context;
 	uint64_t start_ns, width_ns;
 	struct bucket buckets[BUCKET_COUNT];
-	struct bucket *now;		/* of the event before; NULL: none */
-	uint64_t now_begin_ns;
 };
 
 static const struct column columns[] = {
@@ -74,35 +72,25 @@ static void double_width(struct heap_over_time *heap)
 	heap->width_ns *= 2;
 }
 
-/* A division for each event would be the dearest part of this analysis: buckets change rarely. */
-static inline struct bucket *bucket_of(struct heap_over_time *heap, uint64_t record_ns)
+static struct bucket *bucket_of(struct heap_over_time *heap, uint64_t time_ns)
 {
-	uint64_t time_ns = record_ns > heap->start_ns ? record_ns - heap->start_ns : 0;
-
-	if (heap->now && time_ns - heap->now_begin_ns < heap->width_ns)
-		return heap->now;
+	time_ns = time_ns > heap->start_ns ? time_ns - heap->start_ns : 0;
 	while (time_ns / heap->width_ns >= BUCKET_COUNT)
 		double_width(heap);
-	heap->now = &heap->buckets[time_ns / heap->width_ns];
-	heap->now_begin_ns = time_ns / heap->width_ns * heap->width_ns;
-	return heap->now;
+	return &heap->buckets[time_ns / heap->width_ns];
 }
 
-static void count_changes(void *state, const struct heap_change *changes, size_t count)
+/* A batch lies in one bucket: all widths are multiples of its tick. */
+static void count_batch(void *state, const struct heap_batch *batch)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct heap_change *change = &changes[i];
-		struct bucket *bucket = bucket_of(state, change->time_ns);
+	struct bucket *bucket = bucket_of(state, batch->begin_ns);
 
-		bucket->is_used = true;
-		bucket->live_bytes = change->live_bytes;
-		if (change->live_bytes > bucket->peak_live_bytes)
-			bucket->peak_live_bytes = change->live_bytes;
-		if (change->is_allocation) {
-			bucket->alloc_count++;
-			bucket->alloc_bytes += change->added_bytes;
-		}
-	}
+	bucket->is_used = true;
+	bucket->live_bytes = batch->live_bytes;
+	if (batch->most_live_bytes > bucket->peak_live_bytes)
+		bucket->peak_live_bytes = batch->most_live_bytes;
+	bucket->alloc_count += batch->alloc_count;
+	bucket->alloc_bytes += batch->alloc_bytes;
 }
 
 static uint64_t bucket_end(const struct heap_over_time *heap, unsigned i, uint64_t run_ns)
@@ -148,5 +136,5 @@ const struct analysis analyze_heap_over_time = {
 	.name = "heap_over_time",
 	.doc = "live bytes and allocations over the run",
 	.group = LT_GROUP_heap,
-	.create = create, .heap = count_changes, .finish = finish, .destroy = free,
+	.create = create, .heap = count_batch, .finish = finish, .destroy = free,
 };

@@ -19,7 +19,7 @@ void model_init(struct model *model, struct trace *trace)
 {
 	*model = (struct model){ .trace = trace };
 	model->phases = phases_new(trace_facts(trace)->start_ns, &model->totals, string_of, trace);
-	model->blocks = live_blocks_new(trace_stream_limit(trace));
+	model->blocks = live_blocks_new(trace_stream_limit(trace), trace_facts(trace)->start_ns);
 	model->fds = fd_model_new(string_of, trace);
 	map_model_init(&model->maps, trace_stream_limit(trace));
 	thread_model_init(&model->threads, trace);
@@ -42,29 +42,19 @@ static void count_stack(struct model *model, const struct lt_record *record)
 	model->stackless_count += !record->stack;
 }
 
-/* The sums of a stretch of heap events, before anything else looks at the totals. */
-static void take_heap_sums(struct model *model, uint32_t stream)
-{
-	struct heap_changes *changes = &model->changes;
-
-	if (!changes->alloc_count)
-		return;
-	model->totals.alloc_count += changes->alloc_count;
-	model->totals.alloc_bytes += changes->alloc_bytes;
-	model->stack_event_count += changes->alloc_count;
-	model->stackless_count += changes->stackless_count;
-	thread_model_of_stream(&model->threads, stream)->alloc_count += changes->alloc_count;
-	changes->alloc_count = 0;
-	changes->alloc_bytes = 0;
-	changes->stackless_count = 0;
-}
-
 size_t model_follow_heap(struct model *model, const struct heap_run *run, size_t first,
 			 struct found_cursor *found)
 {
-	size_t end = live_blocks_follow(model->blocks, run, first, found, &model->changes);
+	struct heap_sums sums;
+	size_t end = live_blocks_follow(model->blocks, run, first, found, &model->batch, &sums);
 
-	take_heap_sums(model, run->stream);
+	if (!sums.alloc_count)
+		return end;
+	model->totals.alloc_count += sums.alloc_count;
+	model->totals.alloc_bytes += sums.alloc_bytes;
+	model->stack_event_count += sums.alloc_count;
+	model->stackless_count += sums.stackless_count;
+	thread_model_of_stream(&model->threads, run->stream)->alloc_count += sums.alloc_count;
 	return end;
 }
 

@@ -43,7 +43,7 @@ struct model {
 		totals; /* with a filter, allocations are those that it lets through */
 	struct phases *phases;
 	struct live_blocks *blocks;
-	struct heap_changes changes;	/* of the heap, not analysed so far */
+	struct heap_batch batch;	/* what happened to the heap and was not analysed so far */
 	struct fd_model *fds;
 	struct io_access access;	/* valid when has_access */
 	bool has_access;
@@ -63,7 +63,7 @@ void model_release(struct model *model);
 
 /*
  * Brings the model up to date with the heap events of a run from record `first` on, as
- * live_blocks_follow() does. The owner takes the changes away when there is no room for more.
+ * live_blocks_follow() does. The owner takes the batch away when it stops before a heap event.
  * @return the index of the record where it stopped.
  */
 size_t model_follow_heap(struct model *model, const struct heap_run *run, size_t first,

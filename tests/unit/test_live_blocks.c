@@ -14,13 +14,42 @@
 #include "live_blocks.h"
 
 #define STREAM_LIMIT 8u
+#define START_NS 1000u
+
+/* What an event did. */
+struct heap_change {
+	uint64_t live_bytes, freed_bytes, added_bytes;
+	uint32_t freed_stack, added_stack;
+	bool has_freed, has_added, is_allocation, is_new_peak, is_temporary;
+};
 
 struct fixture {
 	struct live_shard shards[SHARDS_MAX];
 	unsigned shard_count;
 	struct live_blocks *blocks;
-	struct heap_change change;	/* what the last event did; zeros: nothing */
+	struct heap_change change;	/* of the last event; zeros: nothing */
 };
+
+static struct heap_change change_of(const struct heap_batch *batch)
+{
+	struct heap_change change = { .live_bytes = batch->live_bytes,
+				      .is_new_peak = batch->has_peak };
+
+	assert_true(batch->added_count <= 1 && batch->freed_count <= 1);
+	if (batch->added_count) {
+		change.has_added = true;
+		change.added_bytes = batch->added[0].size_bytes;
+		change.added_stack = batch->added[0].stack;
+		change.is_allocation = batch->added[0].is_allocation;
+	}
+	if (batch->freed_count) {
+		change.has_freed = true;
+		change.freed_bytes = batch->freed[0].size_bytes;
+		change.freed_stack = batch->freed[0].stack;
+		change.is_temporary = batch->freed[0].is_temporary;
+	}
+	return change;
+}
 
 /* One event through all shards and the books, as the report does it with many. */
 static void apply(struct fixture *f, const struct lt_record *record, uint32_t stream,
@@ -29,14 +58,17 @@ static void apply(struct fixture *f, const struct lt_record *record, uint32_t st
 	struct heap_run run = { &record, 1, stream, is_counted };
 	struct block_found_list lists[SHARDS_MAX] = { 0 };
 	struct found_cursor found = { .shard_count = f->shard_count };
-	struct heap_changes changes = { .count = 0 };
+	struct heap_batch batch = { .added_count = 0 };
+	struct heap_sums sums;
 
 	for (unsigned i = 0; i < f->shard_count; i++) {
 		live_shard_apply(&f->shards[i], &run, &lists[i]);
 		found.next[i] = lists[i].items;
 	}
-	assert_int_equal(live_blocks_follow(f->blocks, &run, 0, &found, &changes), 1);
-	f->change = changes.count ? changes.items[0] : (struct heap_change){ 0 };
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 0, &found, &batch, &sums), 1);
+	f->change = change_of(&batch);
+	assert_int_equal(sums.alloc_count, f->change.is_allocation);
+	assert_true(sums.alloc_bytes == (f->change.is_allocation ? f->change.added_bytes : 0));
 	for (unsigned i = 0; i < f->shard_count; i++) {
 		assert_ptr_equal(found.next[i], lists[i].items + lists[i].count);
 		free(lists[i].items);
@@ -84,7 +116,7 @@ static struct fixture *new_fixture(unsigned shard_count)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->shard_count = shard_count;
-	f->blocks = live_blocks_new(STREAM_LIMIT);
+	f->blocks = live_blocks_new(STREAM_LIMIT, START_NS);
 	for (unsigned i = 0; i < shard_count; i++)
 		live_shard_init(&f->shards[i], i, shard_count, STREAM_LIMIT);
 	return f;
@@ -320,6 +352,45 @@ static void test_outside_the_phase(void **state)
 	assert_int_equal(live_blocks_totals(f->blocks)->live_bytes, 9);
 }
 
+/* Batches end where a millisecond does, where they are full, and before what is no heap event. */
+static void test_batches_end(void **state)
+{
+	struct fixture *f = *state;
+	struct lt_ev_alloc events[2 * HEAP_BATCH_MAX];
+	const struct lt_record *records[2 * HEAP_BATCH_MAX];
+	struct heap_run run = { records, 2 * HEAP_BATCH_MAX, 2, true };
+	struct found_cursor found = { .shard_count = f->shard_count };
+	struct block_found_list lists[SHARDS_MAX] = { 0 };
+	struct heap_batch batch = { .added_count = 0 };
+	struct heap_sums sums;
+
+	for (unsigned i = 0; i < run.count; i++) {
+		events[i] = (struct lt_ev_alloc){ .addr = 16 * (i + 1), .size_bytes = 1 };
+		events[i].head.state = LT_STATE(LT_KIND_alloc, 1, 0, 0);
+		events[i].head.time = START_NS + (i < 100 ? 5 : i < 101 ? 999999 : 1000000);
+		records[i] = &events[i].head;
+	}
+	events[490].head.state = LT_STATE(LT_KIND_map, 1, 0, 0);
+	for (unsigned i = 0; i < f->shard_count; i++) {
+		live_shard_apply(&f->shards[i], &run, &lists[i]);
+		found.next[i] = lists[i].items;
+	}
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 0, &found, &batch, &sums), 101);
+	assert_int_equal(batch.live_bytes, 101);
+	assert_int_equal(batch.most_live_bytes, 101);
+	assert_int_equal(batch.peak_added_count, 101);
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 101, &found, &batch, &sums), 101);
+	heap_batch_clear(&batch);
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 101, &found, &batch, &sums), 357);
+	assert_int_equal(batch.begin_ns, START_NS + 1000000);
+	assert_int_equal(batch.alloc_count, HEAP_BATCH_MAX);
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 357, &found, &batch, &sums), 357);
+	heap_batch_clear(&batch);
+	assert_int_equal(live_blocks_follow(f->blocks, &run, 357, &found, &batch, &sums), 490);
+	for (unsigned i = 0; i < f->shard_count; i++)
+		free(lists[i].items);
+}
+
 #define WITH_ONE_AND_MANY(test) \
 	cmocka_unit_test_setup_teardown(test, set_up_one, tear_down), \
 	cmocka_unit_test_setup_teardown(test, set_up_many, tear_down)
@@ -336,6 +407,7 @@ int main(void)
 		WITH_ONE_AND_MANY(test_long_run),
 		WITH_ONE_AND_MANY(test_large_sizes),
 		WITH_ONE_AND_MANY(test_outside_the_phase),
+		WITH_ONE_AND_MANY(test_batches_end),
 		cmocka_unit_test_setup_teardown(test_shards_agree, set_up_many, tear_down),
 	};
 
