@@ -121,16 +121,23 @@ static bool find_module(uintptr_t addr, struct module_frames *ret_module)
 
 /*
  * The end of the readable segment that holds addr: gaps between segments may not be mapped. 0 when
- * addr is in none.
+ * addr is in none. What _dl_find_object gives begins with the file's header, or is one segment.
  */
 static uintptr_t segment_end(const struct module_frames *module, uintptr_t addr)
 {
 	const ElfW(Ehdr) *file = (const void *)module->start;
 	const ElfW(Phdr) * segments;
+	struct module_frames other;
 
-	if (addr < module->start || addr >= module->end)
-		return 0;
-	if (memcmp(file->e_ident, ELFMAG, SELFMAG) || file->e_phentsize != sizeof(*segments) ||
+	if (addr < module->start || addr >= module->end) {
+		if (!find_module(addr, &other) || other.load_bias != module->load_bias)
+			return 0;
+		module = &other;
+		file = (const void *)module->start;
+	}
+	if (module->start % 4096 || memcmp(file->e_ident, ELFMAG, SELFMAG))
+		return module->end;
+	if (file->e_phentsize != sizeof(*segments) ||
 	    file->e_phoff + file->e_phnum * sizeof(*segments) > 4096)
 		return 0;
 	segments = (const void *)(module->start + file->e_phoff);

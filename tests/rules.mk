@@ -81,7 +81,7 @@ check-unit: unit-tests
 check-contract: all
 	CC="$(CC)" $(RUN_TESTS) contract
 
-check-fixtures: all fixtures
+check-fixtures: all fixtures $(BUILD)/tests/walk_check.so
 	$(RUN_TESTS) cases
 
 ## check-kill: 1,000 SIGKILLs at random moments, each trace compared with the program's own counters
@@ -91,11 +91,11 @@ check-kill: all fixtures
 
 ENGINE_NEEDS := $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf $(BUILD)/engine/.fetched-node
 
-check-engine: all $(ENGINE_NEEDS)
+check-engine: all $(ENGINE_NEEDS) $(BUILD)/tests/walk_check.so
 	$(RUN_TESTS) engine
 
 # One run and one last line for everything.
-check-all: all fixtures unit-tests $(ENGINE_NEEDS)
+check-all: all fixtures unit-tests $(BUILD)/tests/walk_check.so $(ENGINE_NEEDS)
 	CC="$(CC)" $(RUN_TESTS)
 
 # Benchmarks measure optimised programs that make real calls, without frame pointers.
@@ -111,3 +111,12 @@ $(BENCH_BUILD)/%: $(TESTS_DIR)/bench/%.c
 # make bench QUICK=1 takes under three minutes.
 bench: all $(BENCH_PROGRAMS) $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf
 	BUILD=$(BUILD) $(TESTS_DIR)/bench/bench.py $(if $(QUICK),--quick)
+
+# The walker's objects beside libunwind, in one preload library.
+WALK_OBJECTS := $(patsubst %,$(BUILD)/shim/preload/%.c.o,cfi_bytes cfi_evaluate cfi_find cfi_run \
+	frame_rules frame_walk frame_walk_complete sys_memory)
+
+$(BUILD)/tests/walk_check.so: $(TESTS_DIR)/walk/walk_check.c $(WALK_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -Ipreload -Ipreload/arch \
+		-Ipreload/arch/$(ARCH) -fPIC -shared -o $@ $^ -lunwind

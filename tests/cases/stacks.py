@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Call stacks: of every shape, the same as libunwind's, and found without a trace in the target."""
+import os
+import sys
+
+from walk_agree import agree
+
+PYTHON_WORK = r"""
+import json, ctypes, threading
+def dig(n): return json.loads(json.dumps([{"a": n, "b": [1, 2, 3] * n}])) if n == 0 else dig(n - 1)
+threads = [threading.Thread(target=lambda: [dig(i % 30) for i in range(40)]) for _ in range(3)]
+[t.start() for t in threads]; [t.join() for t in threads]
+compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda x, y: len(json.dumps([1] * 20)) * 0 + 1)
+array = (ctypes.c_int * 50)(*range(50, 0, -1))
+ctypes.CDLL(None).qsort(array, 50, 4, compare)
+"""
+NODE_WORK = "let n = 0; for (let i = 0; i < 5000; i++) n += JSON.stringify({a: i, b: [1, 2, 3]}).length; console.log(n)"
+
+
+def matches(stack, wanted):
+    """wanted: names; ... stands for any frames."""
+    if not wanted:
+        return True
+    if wanted[0] == "...":
+        return any(matches(stack[i:], wanted[1:]) for i in range(len(stack)))
+    return bool(stack) and stack[0] == wanted[0] and matches(stack[1:], wanted[1:])
+
+
+def case_shapes(ctx):
+    traced = ctx.both([ctx.fixture("stack_shapes")], env={"LLMTRACE_STACKS": "128"})
+    events = ctx.dump()
+    lines = traced.out.splitlines()
+    ctx.equal(len(lines), 13, "lines of the fixture")
+    for line in lines:
+        size, *wanted = line.split()
+        found = [e for e in events if e.name == "alloc" and e["size_bytes"] == int(size)]
+        ctx.check(found, f"no allocation of {size} bytes")
+        for event in found:
+            ctx.check(matches(event.stack, wanted), f"{size} bytes: {event.stack}, wanted {wanted}")
+    deep = next(e for e in events if e.name == "alloc" and e["size_bytes"] == 1004)
+    ctx.check(len(deep.stack) >= 128, f"{len(deep.stack)} frames of a stack of 200")
+    ctx.is_whole()
+
+
+def case_libunwind_agrees_in_python(ctx):
+    agree(ctx, [os.path.realpath(sys.executable), "-c", PYTHON_WORK], 1000)
+
+
+def case_libunwind_agrees_in_node(ctx):
+    agree(ctx, ["node", "-e", NODE_WORK], 10000, every=5)
+
+
+def case_libunwind_agrees_in_a_compiler(ctx):
+    source = os.path.join(ctx.top, "tests", "fixtures", "stack_shapes.c")
+    agree(ctx, ["gcc", "-O2", "-c", source, "-o", "out.o"], 10000, every=5)
+
+
+def case_walks_are_quiet(ctx):
+    """No system call, no allocation, no descriptor in the target, for stacks that are new."""
+    native = ctx.run([ctx.fixture("stack_quiet")])
+    log = os.path.join(ctx.scratch, "calls")
+    traced = ctx.run(["strace", "-f", "-o", log, "-E", f"LD_PRELOAD={ctx.shim}",
+                      "-E", f"LLMTRACE_OUTPUT={ctx.trace}.2", ctx.fixture("stack_quiet")], "strace")
+    ctx.equal(traced.out, native.out, "the fixture's own account of heap and descriptors")
+    between, quiet = {}, 0
+    with open(log) as file:
+        for line in file:
+            tid, call = line.split(None, 1)
+            if call.startswith("<... getppid resumed"):
+                continue
+            if call.startswith("getppid"):
+                if tid in between:
+                    ctx.equal(between.pop(tid), [], f"system calls of thread {tid}")
+                    quiet += 1
+                else:
+                    between[tid] = []
+            elif tid in between:
+                between[tid].append(call)
+    ctx.equal(quiet, 4, "threads between their marks")
+    events = ctx.dump(ctx.trace + ".2")
+    depths = {len(e.stack) for e in events if e.name == "alloc" and e.leaf == "descend"}
+    ctx.check(len(depths) >= 40, f"{len(depths)} depths of stacks")
