@@ -245,8 +245,12 @@ unsigned frame_walk(struct frame_walk *walk, struct frame_state start)
 
 		if (!walker.is_exact)
 			count = walk_usual(walk, &walker, count);
-		if (count == walk->max || !walker.at.ip)
+		if (count == walk->max)
 			break;
+		if (!walker.at.ip) {
+			walk->trail->is_whole = false; /* the word that was 0 is not in it */
+			break;
+		}
 		rule = frame_rule_find(walker.at.ip, walker.is_exact, walk->generation);
 		if (rule_kind(rule) == RULE_END)
 			break;
