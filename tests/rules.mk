@@ -114,7 +114,7 @@ bench: all $(BENCH_PROGRAMS) $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf
 
 # The walker's objects beside libunwind, in one preload library.
 WALK_OBJECTS := $(patsubst %,$(BUILD)/shim/preload/%.c.o,cfi_bytes cfi_evaluate cfi_find cfi_run \
-	frame_rules frame_walk frame_walk_complete sys_memory)
+	frame_rules frame_walk frame_walk_complete loader_trust sys_memory)
 
 $(BUILD)/tests/walk_check.so: $(TESTS_DIR)/walk/walk_check.c $(WALK_OBJECTS)
 	@mkdir -p $(@D)
