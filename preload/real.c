@@ -36,6 +36,8 @@ static const struct hook_row rows[] = {
 #undef LT_HOOK
 };
 
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
 static void use_boot_arena(void)
 {
 	real_malloc = boot_arena_malloc;
@@ -66,13 +68,31 @@ static void *row_find(const struct hook_row *row)
 	return real ? real : row->fallback;
 }
 
+/*
+ * The required functions first: the loader allocates when a name is missing, and a malloc of the
+ * program itself may then start up with calls of functions that are hooked.
+ */
+static void find_rows(bool is_required)
+{
+	void *found[ROW_COUNT];
+
+	for (unsigned i = 0; i < ROW_COUNT; i++) {
+		if (is_required == !rows[i].fallback)
+			found[i] = row_find(&rows[i]);
+		else
+			found[i] = is_required ? rows[i].fallback : NULL;
+	}
+	for (unsigned i = 0; i < ROW_COUNT; i++)
+		if (found[i])
+			__atomic_store_n(rows[i].real, found[i], __ATOMIC_RELEASE);
+}
+
 enum { UNRESOLVED, RESOLVING, RESOLVED };
 
 void real_resolve(void)
 {
 	static int state;
 	struct hook_scope *outer;
-	void *found[sizeof(rows) / sizeof(rows[0])];
 	int expected = UNRESOLVED;
 
 	if (!__atomic_compare_exchange_n(&state, &expected, RESOLVING, false, __ATOMIC_ACQUIRE,
@@ -81,11 +101,8 @@ void real_resolve(void)
 	outer = hook_own_begin();
 	use_boot_arena();
 	find_real_dlsym();
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		found[i] = row_find(&rows[i]);
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (found[i])
-			__atomic_store_n(rows[i].real, found[i], __ATOMIC_RELEASE);
+	find_rows(true);
+	find_rows(false);
 	dlerror(); /* what a missing optional function has left behind is not the target's */
 	hook_own_end(outer);
 	__atomic_store_n(&state, RESOLVED, __ATOMIC_RELEASE);
