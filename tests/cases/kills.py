@@ -36,6 +36,8 @@ def kill_one(ctx, dice):
         file.write(bytes(COUNTER_BYTES))
     life_s, is_after_start, spin = choose(dice)
     with start(ctx, counters, spin) as process:
+        with open(f"/proc/{process.pid}/stat") as file:
+            rings = f"/dev/shm/llmtrace-{process.pid}-{file.read().rpartition(')')[2].split()[19]}.pool"
         if is_after_start:
             ctx.equal(process.stdout.readline(), b"ready\n", "first line")
         time.sleep(life_s)
@@ -44,7 +46,7 @@ def kill_one(ctx, dice):
         return check(ctx, counters, f"killed {life_s * 1000:.2f} ms after its "
                      f"{'first line' if is_after_start else 'start'}")
     finally:
-        for path in [*glob.glob(f"/dev/shm/llmtrace-{process.pid}-*"), *glob.glob(ctx.trace + "*")]:
+        for path in [*glob.glob(rings), *glob.glob(ctx.trace + "*")]:
             os.remove(path)
 
 

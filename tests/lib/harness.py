@@ -160,6 +160,16 @@ class Context:
         self.equal(report["trace"]["complete"], True, "complete")
         return report
 
+    def ring_file(self, trace=None):
+        """Path of the file with the rings, as the head of the trace has it; "" for none."""
+        with open(trace or self.trace, "rb") as file:
+            head = file.read(8 + 592)			# struct lt_frame_header, lt_file_header
+        return head[8 + 80:].split(b"\0")[0].decode()
+
+    def has_no_rings(self, trace=None):
+        path = self.ring_file(trace)
+        self.check(path and not os.path.exists(path), f"rings left behind: {path!r}")
+
     def zstd_accepts(self, trace):
         done = subprocess.run(["zstd", "-t", "-q", trace], capture_output=True, check=False)
         self.equal(done.returncode, 0, f"zstd -t {os.path.basename(trace)}: {done.stderr.decode()}")
