@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "init.h"
 #include "pool.h"
 #include "sys.h"
 
@@ -85,7 +86,7 @@ static bool take_ring(void)
 	int tid = sys_gettid();
 
 	ring = pool_take_ring(tid);
-	if (tid == sys_getpid())
+	if (!hook_self.stack_low && tid == init_pid)
 		hook_set_stack(stack_of_main_thread());
 	if (ring)
 		ring->errno_at = __errno_location();

@@ -47,6 +47,7 @@ static struct mapped {
 static uint32_t mapped_count;
 static struct lt_ring *ring_extents[LT_EXTENT_MAX];
 static uint32_t ring_extent_count;
+static uint8_t free_rings[LT_EXTENT_MAX]; /* a bit for each ring of an extent */
 static uint32_t free_count;
 static uint64_t refused_at_ns;
 
@@ -259,6 +260,7 @@ static bool add_rings(void)
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			break;
 	}
+	__atomic_store_n(&free_rings[number], (1u << RINGS_PER_EXTENT) - 1, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&ring_extent_count, 1, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&free_count, RINGS_PER_EXTENT, __ATOMIC_RELAXED);
 	return true;
@@ -274,33 +276,41 @@ struct lt_ring *pool_ring(uint32_t index)
 	return &ring_extents[index / RINGS_PER_EXTENT][index % RINGS_PER_EXTENT];
 }
 
+static struct lt_ring *set_up_ring(struct lt_ring *ring, int tid)
+{
+	__atomic_store_n(&ring->state, LT_RING_TAKEN, __ATOMIC_RELEASE);
+	ring->tid = (uint32_t)tid;
+	ring->start = clock_now();
+	ring->first_position = ring->head;
+	ring->known_tail = ring->tail;
+	__atomic_store_n(&ring->stream, __atomic_fetch_add(&next_stream, 1, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&ring->state, LT_RING_IN_USE, __ATOMIC_RELEASE);
+	return ring;
+}
+
+/* The first free one: it is the likeliest to be in the caches. */
 static struct lt_ring *take_free(int tid)
 {
-	uint32_t count = pool_ring_count();
+	uint32_t count = __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE);
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct lt_ring *ring = pool_ring(i);
-		uint32_t expected = LT_RING_FREE;
+		uint8_t bits = __atomic_load_n(&free_rings[i], __ATOMIC_ACQUIRE);
+		unsigned ring;
 
-		if (__atomic_load_n(&ring->state, __ATOMIC_RELAXED) != LT_RING_FREE)
+		while (bits && !__atomic_compare_exchange_n(&free_rings[i], &bits,
+							    (uint8_t)(bits & (bits - 1)), false,
+							    __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+			;
+		if (!bits)
 			continue;
-		if (!__atomic_compare_exchange_n(&ring->state, &expected, LT_RING_TAKEN, false,
-						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			continue;
-		ring->tid = (uint32_t)tid;
-		ring->start = clock_now();
-		ring->first_position = ring->head;
-		ring->known_tail = ring->tail;
-		__atomic_store_n(&ring->stream,
-				 __atomic_fetch_add(&next_stream, 1, __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-		__atomic_store_n(&ring->state, LT_RING_IN_USE, __ATOMIC_RELEASE);
+		ring = (unsigned)__builtin_ctz(bits);
 		if (__atomic_sub_fetch(&free_count, 1, __ATOMIC_RELAXED) < FREE_RINGS_MIN &&
-		    count >= MANY_RINGS) {
+		    count * RINGS_PER_EXTENT >= MANY_RINGS) {
 			__atomic_store_n(&pool_is_short, true, __ATOMIC_RELEASE);
 			ring_wake_writer();
 		}
-		return ring;
+		return set_up_ring(&ring_extents[i][ring], tid);
 	}
 	return NULL;
 }
@@ -340,6 +350,10 @@ void pool_give_ring(struct lt_ring *ring)
 	ring->wait_count = ring->wait_ticks = 0;
 	ring->passed_count = ring->lost_stack_count = ring->event_count = 0;
 	__atomic_store_n(&ring->state, LT_RING_FREE, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < ring_extent_count; i++)
+		if (ring >= ring_extents[i] && ring < ring_extents[i] + RINGS_PER_EXTENT)
+			__atomic_or_fetch(&free_rings[i], (uint8_t)(1u << (ring - ring_extents[i])),
+					  __ATOMIC_RELEASE);
 	__atomic_add_fetch(&free_count, 1, __ATOMIC_RELAXED);
 }
 
