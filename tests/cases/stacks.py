@@ -57,11 +57,12 @@ def case_libunwind_agrees_in_a_compiler(ctx):
 
 def case_walks_are_quiet(ctx):
     """No system call, no allocation, no descriptor in the target, for stacks that are new."""
-    native = ctx.run([ctx.fixture("stack_quiet")])
+    unwalked = ctx.traced([ctx.fixture("stack_quiet")], env={"LLMTRACE_STACKS": "1"})
     log = os.path.join(ctx.scratch, "calls")
     traced = ctx.run(["strace", "-f", "-o", log, "-E", f"LD_PRELOAD={ctx.shim}",
                       "-E", f"LLMTRACE_OUTPUT={ctx.trace}.2", ctx.fixture("stack_quiet")], "strace")
-    ctx.equal(traced.out, native.out, "the fixture's own account of heap and descriptors")
+    ctx.equal(traced.out, unwalked.out, "the fixture's own account, with and without walks")
+    ctx.check("0 descriptors opened" in traced.out, traced.out)
     between, quiet = {}, 0
     with open(log) as file:
         for line in file:
