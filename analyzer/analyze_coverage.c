@@ -138,6 +138,8 @@ static const char *notice_text(unsigned kind)
 		return "events were lost: no memory for the rings of some threads";
 	case LT_notice_kind_allocator_replaced:
 		return "the program has a malloc of its own, which the hooks do not see";
+	case LT_notice_kind_allocator_has_new:
+		return "calls of C++ new go straight into the allocator and are not seen";
 	default: return "a notice that this report does not know";
 	}
 }

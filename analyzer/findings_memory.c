@@ -16,12 +16,37 @@
 #define POPULATE_MIN_NS 200000000u
 #define POPULATE_LOAD_SHARE 5u		/* of the load: a fifth */
 
+/* Without this the tables of the heap would just be empty. */
+static void find_unseen_heap(struct findings *findings)
+{
+	const struct model *model = findings->context->model;
+
+	for (size_t i = 0; i < model->notice_count; i++) {
+		const struct model_notice *notice = &model->notices[i];
+		const char *where = trace_string(findings->context->trace, notice->text);
+		bool is_all = notice->kind == LT_notice_kind_allocator_replaced;
+
+		if (!is_all && notice->kind != LT_notice_kind_allocator_has_new)
+			continue;
+		findings_add(findings,
+			     &(struct finding_text){ .id = "heap_not_seen",
+						     .severity = SEVERITY_MEDIUM,
+						     .advice = "build the program without its own "
+							       "allocator to see its blocks; "
+							       "mappings and files are seen" },
+			     "%s not seen: %s defines its own %s",
+			     is_all ? "heap calls were" : "calls of C++ new were",
+			     where ? where : "the program", is_all ? "malloc" : "operator new");
+	}
+}
+
 void findings_of_trace(struct findings *findings)
 {
 	const struct trace_facts *facts = trace_facts(findings->context->trace);
 	uint64_t lost = facts->lost_event_count + facts->damage_event_count;
 	double share;
 
+	find_unseen_heap(findings);
 	if (!lost)
 		return;
 	share = 100.0 * (double)lost / (double)(lost + facts->event_count);

@@ -4,6 +4,7 @@
  * the program's _start; it leaves no frame on the stack below main.
  */
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 
 #include "hook.h"
 #include "hooked.h"
@@ -11,30 +12,58 @@
 #include "privacy.h"
 #include "real.h"
 
+static void say(unsigned kind, void *found, const char *where)
+{
+	struct hook_scope scope;
+
+	if (!hook_enter(&scope, LT_GROUP_system, NULL))
+		return;
+	HOOK_EMIT(&scope, notice, kind, clock_after(), 0, event->value = (uintptr_t)found;
+		  event->text = privacy_intern(where); event->reserved = 0);
+	hook_leave(&scope);
+}
+
 /* A malloc in the program itself, or in a library before us, takes all calls: say so. */
 static void check_allocator(void)
 {
 	void *found = real_dlsym(RTLD_DEFAULT, "malloc");
-	struct hook_scope scope;
 	Dl_info own, info;
 
 	if (!dladdr((const void *)check_allocator, &own) || !dladdr(found, &info) ||
 	    !info.dli_fname || info.dli_fbase == own.dli_fbase)
 		return;
-	if (hook_enter(&scope, LT_GROUP_system, NULL)) {
-		HOOK_EMIT(&scope, notice, LT_notice_kind_allocator_replaced, clock_after(), 0,
-			  event->value = (uintptr_t)found;
-			  event->text = privacy_intern(info.dli_fname); event->reserved = 0);
-		hook_leave(&scope);
-	}
+	say(LT_notice_kind_allocator_replaced, found, info.dli_fname);
+}
+
+/*
+ * An allocator that is linked in, such as jemalloc, has operators new of its own. Only then are
+ * they looked for: a name that is missing makes the loader allocate.
+ */
+static void check_operators(void)
+{
+	struct hook_scope *outer;
+	Dl_info libc, allocator, operators;
+	void *found;
+
+	if (!dladdr((const void *)gnu_get_libc_version, &libc) ||
+	    !dladdr((const void *)real_malloc, &allocator) || allocator.dli_fbase == libc.dli_fbase)
+		return;
+	outer = hook_own_begin();
+	found = real_dlsym(RTLD_DEFAULT, "_Znwm");
+	dlerror();
+	hook_own_end(outer);
+	if (found && dladdr(found, &operators) && operators.dli_fbase == allocator.dli_fbase)
+		say(LT_notice_kind_allocator_has_new, found, operators.dli_fname);
 }
 
 LT_EXPORT int __libc_start_main(int (*main_function)(int, char **, char **), int argc, char **argv,
 				void (*init_function)(void), void (*fini_function)(void),
 				void (*loader_fini)(void), void *stack_end)
 {
-	if (init_pid)
+	if (init_pid) {
 		check_allocator();
+		check_operators();
+	}
 	return real___libc_start_main(main_function, argc, argv, init_function, fini_function,
 				      loader_fini, stack_end);
 }

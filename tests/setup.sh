@@ -12,7 +12,7 @@ build="gcc:gcc g++:g++ make:make ld:binutils stdio.h:libc6-dev zstd.h:libzstd-de
 	jansson.h:libjansson-dev"
 engine="node:nodejs npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates"
 check="$engine cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
-	heaptrack:heaptrack heaptrack_print:heaptrack
+	musl-gcc:musl-tools jemalloc/jemalloc.h:libjemalloc-dev heaptrack:heaptrack heaptrack_print:heaptrack
 	/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2:libjemalloc2
 	/usr/lib/$(uname -m)-linux-gnu/libtcmalloc_minimal.so.4:libtcmalloc-minimal4
 	/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so:libeatmydata1"

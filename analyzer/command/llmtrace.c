@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "llmtrace/version.h"
-#include "preload_check.h"
+#include "target.h"
 
 #define EXIT_USAGE 2
 
@@ -116,14 +116,20 @@ static const char *variable_of(int option)
 
 static int become(char **command)
 {
-	char problem[512];
+	char problem[1024];
 	int error = set_preload();
 
 	if (error)
 		return error;
-	if (!preload_check(command[0], problem, sizeof(problem))) {
+	switch (target_look(command[0], problem, sizeof(problem))) {
+	case TARGET_REFUSED:
 		fprintf(stderr, "llmtrace: cannot trace %s: %s\n", command[0], problem);
 		return EXIT_USAGE;
+	case TARGET_PARTLY:
+		fprintf(stderr, "llmtrace: %s: %s\n", command[0], problem);
+		break;
+	case TARGET_TRACED:
+		break;
 	}
 	execvp(command[0], command);
 	fprintf(stderr, "llmtrace: cannot run %s: %s\n", command[0], strerror(errno));
