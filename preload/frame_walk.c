@@ -19,7 +19,7 @@
 bool frame_is_readable(uintptr_t addr)
 {
 	/* it reads the set first, and then refuses to do what is asked: nothing changes */
-	return SYS_CALL(rt_sigprocmask, -1, addr & ~7ul, NULL, 8, 0, 0) != -EFAULT;
+	return SYS_CALL(rt_sigprocmask, -1, addr & ~7ul, NULL, 8, 0, 0) == -EINVAL;
 }
 
 struct frame_limits frame_limits_of(const struct frame_stack *own, uintptr_t sp)
