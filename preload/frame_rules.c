@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "frame_walk_impl.h"
 #include "sys.h"
 
 #define KEY_BUSY 1u /* no code has this address */
@@ -113,12 +114,10 @@ static frame_rule pack(const struct cfi_row *row, uint32_t return_register)
 	return rule_pack(RULE_COMPLEX, 0, 0, 0);
 }
 
-/*
- * Code in a module, so it can be read: enough of it, since the segment's last bytes are not code.
- */
+/* The address may come from a guess: the kernel is asked before it is looked at. */
 static bool is_signal_return(uintptr_t ip)
 {
-	return ip % 4096 <= 4096 - sizeof(ARCH_SIGNAL_CODE) &&
+	return ip % 4096 <= 4096 - sizeof(ARCH_SIGNAL_CODE) && frame_is_readable(ip) &&
 	       !memcmp((const void *)ip, ARCH_SIGNAL_CODE, sizeof(ARCH_SIGNAL_CODE) - 1);
 }
 

@@ -4,9 +4,9 @@
  * the whole process shares, filled from call frame information (cfi.h). Warm for one thread means
  * warm for all.
  *
- * Any thread, signal handlers: no lock, no allocation, no system call. An address belongs to the
- * loader's generation that it was seen in (stack.h), so code that replaced other code gets rules of
- * its own.
+ * Any thread, signal handlers: no lock, no allocation, and no system call but one for code that has
+ * no information. An address belongs to the loader's generation that it was seen in (stack.h), so
+ * code that replaced other code gets rules of its own.
  */
 #ifndef LLMTRACE_FRAME_RULES_H
 #define LLMTRACE_FRAME_RULES_H
