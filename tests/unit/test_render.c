@@ -236,7 +236,7 @@ static void test_csv(void **state)
 	assert_non_null(fgets(line, sizeof(line), in));
 	assert_string_equal(line, "path,stack,read_bytes,read_ns,fault_count,note\n");
 	assert_non_null(fgets(line, sizeof(line), in));
-	assert_non_null(strstr(line, " < main\",9007199254740993,,,\"a, \"\"quoted\"\" note\n"));
+	assert_non_null(strstr(line, " < main\",9007199254740993,,,\"a, \"\"quoted\"\" note\\x0ain two lines"));
 	fclose(in);
 	unlink(path);
 	rmdir(directory);
