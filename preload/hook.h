@@ -44,14 +44,6 @@
 #include "stack.h"
 
 #define LT_EXPORT __attribute__((visibility("default")))
-/*
- * Another name of the C library for a hooked function, which programs and libraries link to as well. A
- * row in exports_extra.def belongs to it. In the file of the hook.
- */
-#define LT_ALIAS(other, name)                                                                      \
-	extern __typeof__(name) other                                                              \
-		__attribute__((alias(#name), visibility("default"), copy(name)))
-
 #define LT_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define LT_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 

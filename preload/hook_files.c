@@ -389,10 +389,3 @@ LT_EXPORT int fcntl64(int fd, int command, ...)
 	record_dup(HOOK_CALLER(), LT_dup_call_fcntl, fd, result, is_recorded);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(__open, open);
-LT_ALIAS(__open64, open64);
-LT_ALIAS(__close, close);
-LT_ALIAS(__dup2, dup2);
-LT_ALIAS(__fcntl, fcntl);

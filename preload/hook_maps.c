@@ -292,6 +292,3 @@ LT_EXPORT void *sbrk(intptr_t increment)
 		   (intptr_t)result == -1);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(__sbrk, sbrk);

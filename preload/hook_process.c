@@ -270,7 +270,3 @@ LT_EXPORT void abort(void)
 	real_abort();
 	__builtin_unreachable();
 }
-
-/* Their other names. */
-LT_ALIAS(__fork, fork);
-LT_ALIAS(_IO_popen, popen);

@@ -309,9 +309,3 @@ LT_EXPORT ssize_t readahead(int fd, off64_t offset, size_t length)
 	record_advice(HOOK_CALLER(), LT_file_advise_call_readahead, &given, (int)result, begin);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(__read, read);
-LT_ALIAS(__pread64, pread64);
-LT_ALIAS(__lseek, lseek);
-LT_ALIAS(llseek, lseek64);

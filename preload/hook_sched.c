@@ -198,6 +198,3 @@ LT_EXPORT int nice(int increment)
 		     error);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(__sched_setscheduler, sched_setscheduler);

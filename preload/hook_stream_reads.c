@@ -329,7 +329,3 @@ LT_EXPORT ssize_t __getdelim(char **line, size_t *room, int delimiter, FILE *str
 	getline_end(HOOK_CALLER(), &call, LT_stream_call_getdelim, line, got, stream);
 	return got;
 }
-
-/* Their other names. */
-LT_ALIAS(_IO_fread, fread);
-LT_ALIAS(_IO_fgets, fgets);

@@ -242,10 +242,3 @@ LT_EXPORT int fsetpos64(FILE *stream, const fpos64_t *position)
 	record_seek(HOOK_CALLER(), LT_seek_call_fsetpos64, &call, result != 0);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(_IO_fopen, fopen);
-LT_ALIAS(_IO_fdopen, fdopen);
-LT_ALIAS(_IO_fclose, fclose);
-LT_ALIAS(_IO_fsetpos, fsetpos);
-LT_ALIAS(_IO_fsetpos64, fsetpos64);

@@ -85,7 +85,3 @@ LT_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *ret_info, int options)
 		record_end(HOOK_CALLER(), ret_info->si_pid, -ret_info->si_status);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(__wait, wait);
-LT_ALIAS(__waitpid, waitpid);

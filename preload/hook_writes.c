@@ -159,9 +159,3 @@ LT_EXPORT int fputs_unlocked(const char *text, FILE *stream)
 			    result < 0, begin);
 	return result;
 }
-
-/* Their other names. */
-LT_ALIAS(__write, write);
-LT_ALIAS(__pwrite64, pwrite64);
-LT_ALIAS(_IO_fwrite, fwrite);
-LT_ALIAS(_IO_fputs, fputs);
