@@ -49,12 +49,12 @@ static void use_boot_arena(void)
 }
 
 /*
- * dlvsym is not hooked; the version names are those of x86-64 before and after libdl moved into
- * libc.
+ * dlvsym is not hooked; the version names are those of x86-64, of aarch64, and of both after libdl
+ * moved into libc. The first one is there: a look-up that fails would allocate.
  */
 static void find_real_dlsym(void)
 {
-	static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.2.5", "GLIBC_2.17"};
+	static const char *const versions[] = {"GLIBC_2.2.5", "GLIBC_2.17", "GLIBC_2.34"};
 
 	for (unsigned i = 0; i < sizeof(versions) / sizeof(versions[0]) && !real_dlsym; i++)
 		real_dlsym =
