@@ -236,13 +236,39 @@ static bool record_begin(unsigned phase, const void *caller, int64_t token_count
 	return true;
 }
 
-/* The stack grows down: a call below this place has been left by an exception or a jump. */
+/*
+ * Reads the first word of a page by a system call that changes nothing, since 64 is no way to
+ * change a mask.
+ */
+static bool is_readable(uintptr_t page)
+{
+	return SYS_CALL(rt_sigprocmask, 64, page, NULL, 8, 0, 0) != -EFAULT;
+}
+
+#define FRAME_MARK 0x6c6c6d7068617365u
+
+/* A word in the thunk's frame, which is below place; it tells a live frame from memory used again. */
+static uint64_t *frame_mark(uintptr_t place)
+{
+	return (uint64_t *)(place - ARCH_PHASE_MARK);
+}
+
+static bool has_frame(uintptr_t place)
+{
+	return is_readable((uintptr_t)frame_mark(place)) &&
+	       *frame_mark(place) == (FRAME_MARK ^ place);
+}
+
+/*
+ * Calls that an exception or a jump has left. The stack grows down: those below this place are gone,
+ * and of those above it the ones whose frame is.
+ */
 static void end_left_calls(uintptr_t place)
 {
 	for (unsigned i = DEPTH_MAX; i-- > 0;) {
 		uint64_t call = active[i];
 
-		if (!call || call >> 8 > place)
+		if (!call || (call >> 8 > place && has_frame(call >> 8)))
 			continue;
 		active[i] = 0;
 		record_end((unsigned)(call & 0xff) - 1, -1);
@@ -259,17 +285,10 @@ static void begin_call(unsigned phase, const void *caller, uintptr_t place, int6
 			return;
 		depth++;
 	}
-	if (depth < DEPTH_MAX && record_begin(phase, caller, token_count))
-		active[depth] = place << 8 | (phase + 1);
-}
-
-/*
- * Reads the first word of a page by a system call that changes nothing, since 64 is no way to
- * change a mask.
- */
-static bool is_readable(uintptr_t page)
-{
-	return SYS_CALL(rt_sigprocmask, 64, page, NULL, 8, 0, 0) != -EFAULT;
+	if (depth == DEPTH_MAX || !record_begin(phase, caller, token_count))
+		return;
+	active[depth] = place << 8 | (phase + 1);
+	*frame_mark(place) = FRAME_MARK ^ place;
 }
 
 /* How much may be copied from the caller's stack: up to the end of what is known to be mapped. */
@@ -341,6 +360,7 @@ void lt_phase_exit(uint32_t entry, uint64_t result, const void *stack)
 		if (active[i] != call)
 			continue;
 		active[i] = 0;
+		*frame_mark((uintptr_t)stack) = 0;
 		record_end(phase, value);
 	}
 }

@@ -51,13 +51,13 @@ lt_phase_slots:
 	.cfi_endproc
 
 /*
- * Below rbp: rdi rsi rdx rcx r8 r9 rax r10, the entry's number, the real function, xmm0-7. Below
- * that the copy of the caller's stack arguments, at the same alignment to 64 bytes; the callee may
+ * Below rbp: rdi rsi rdx rcx r8 r9 rax r10, the entry's number, the real function, xmm0-7, a word for
+ * hook_phases.c (ARCH_PHASE_MARK). Below that the copy of the caller's stack arguments, at the same alignment to 64 bytes; the callee may
  * change it, as it may the original.
  */
 #define SAVED_NUMBER	-72(%rbp)
 #define SAVED_REAL	-80(%rbp)
-#define SAVED_BYTES	208
+#define SAVED_BYTES	224
 #define COPY_BYTES	512
 
 	.type phase_common, @function
@@ -158,8 +158,6 @@ vfork:
 	jmp *real_vfork(%rip)
 	.cfi_endproc
 	.size vfork, . - vfork
-	.globl __vfork
-	.set __vfork, vfork
 
 /* ---- dlsym ---- */
 	.globl dlsym
