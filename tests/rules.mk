@@ -33,7 +33,7 @@ $(FIXTURE_BUILD)/fixture.o: $(TESTS_DIR)/fixtures/fixture.c $(TESTS_DIR)/fixture
 
 $(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.c
 	@mkdir -p $(@D)
-	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
+	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -Wl,-soname,$(@F) -Wl,-rpath,'$$ORIGIN/inner' -o $@ $<
 
 FIXTURE_CXXFLAGS := -std=gnu++17 -O1 -fno-inline -fno-optimize-sibling-calls -fomit-frame-pointer \
 	-Wall -Wextra -Werror -Wno-unused-result
@@ -50,6 +50,7 @@ $(FIXTURE_BUILD)/%_fortified: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture
 
 # Some programs link a library of ours.
 FIXTURE_LINK_library_linked := $(FIXTURE_BUILD)/lib_ctor.so
+FIXTURE_LINK_trap_thunk := $(FIXTURE_BUILD)/lib_trap_throw.so
 FIXTURE_LINK_engine_host := $(FIXTURE_BUILD)/lib_engine.so
 $(FIXTURE_BUILD)/%: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o | $(FIXTURE_LIBS)
 	$(CC) $(FIXTURE_CFLAGS) -I$(TESTS_DIR)/../include -o $@ $(filter %.c %.o,$^) -pthread -ldl \

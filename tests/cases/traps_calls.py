@@ -12,11 +12,11 @@ NOT_CALLED = {
     "__libc_start_main", "_exit", "_Exit", "quick_exit", "abort",
     # what the C library offers to old programs alone: no new one can be linked with them
     "cfree", "__xstat", "__xstat64", "__fxstat", "__fxstat64", "__lxstat", "__lxstat64",
-    "__fxstatat", "__fxstatat64", "llseek",
+    "__fxstatat", "__fxstatat64",
     # newer than this C library, checked by heap_calls
     "free_sized", "free_aligned_sized",
     # setjmp and vfork return twice: signals and processes have them
-    "__longjmp_chk", "vfork", "__vfork",
+    "__longjmp_chk", "vfork",
 }
 
 
@@ -48,6 +48,13 @@ NOT_HOOKED = {
     # allocators that are built around the C library's call it by these, behind our hooks
     "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_free", "__libc_memalign",
     "__libc_valloc", "__libc_pvalloc", "__libc_mallopt",
+    # libraries that wrap a function call the C library's by such a name (tcmalloc's sbrk calls
+    # __sbrk): a hook there and a hook on the wrapped name would call each other for ever
+    "__open", "__open64", "__close", "__dup2", "__fcntl", "__read", "__pread64", "__lseek", "llseek",
+    "__write", "__pwrite64", "__sbrk", "__sched_setscheduler", "__fork", "__vfork",
+    "__wait", "__waitpid",
+    "_IO_fopen", "_IO_fdopen", "_IO_fclose", "_IO_fread", "_IO_fgets", "_IO_fwrite", "_IO_fputs",
+    "_IO_popen", "_IO_fsetpos", "_IO_fsetpos64",
 }
 
 
@@ -99,5 +106,5 @@ def case_opens_as_strace_counts_them(ctx):
     # fdopen makes a stream and opens nothing
     opens = [e for e in ctx.dump() if e.name == "open" and not e["error"] and e.aux != "fdopen"
              and os.path.basename(e["path"] or "") in ("data", "made")]
-    ctx.check(len(succeeded) > 20, f"strace saw only {succeeded}")
+    ctx.check(len(succeeded) > 15, f"strace saw only {succeeded}")
     ctx.equal(len(opens), len(succeeded), "opens in the trace, against those of strace")
