@@ -30,7 +30,7 @@ def case_shapes(ctx):
     traced = ctx.both([ctx.fixture("stack_shapes")], env={"LLMTRACE_STACKS": "128"})
     events = ctx.dump()
     lines = traced.out.splitlines()
-    ctx.equal(len(lines), 13, "lines of the fixture")
+    ctx.equal(len(lines), 15, "lines of the fixture")
     for line in lines:
         size, *wanted = line.split()
         found = [e for e in events if e.name == "alloc" and e["size_bytes"] == int(size)]
