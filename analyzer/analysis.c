@@ -12,6 +12,7 @@
 #include "analysis_read.h"
 #include "analyze.h"
 #include "report_alloc.h"
+#include "units.h"
 
 const struct analysis *const analyses[] = {
 	&analyze_run,
@@ -54,6 +55,21 @@ void analysis_set(struct table *table, size_t row, const char *column, uint64_t 
 {
 	if (is_measured)
 		table_set_u64(table, row, column, value);
+}
+
+void analysis_note_bound(const struct analysis_context *context, struct table *table)
+{
+	const struct trace_facts *facts = trace_facts(context->trace);
+	char time[UNITS_BYTES], count[UNITS_BYTES], note[256];
+
+	if (facts->oldest.number <= 1)
+		return;
+	snprintf(note, sizeof(note),
+		 "LLMTRACE_MAX_BYTES: the events of the first %s (%s) made room for later ones and "
+		 "are not counted here",
+		 units_ns(time, (double)(facts->oldest.begin_ns - facts->start_ns)),
+		 units_count(count, (double)facts->oldest.event_count));
+	table_add_note(table, note);
 }
 
 static void add_listener(struct dispatch *dispatch, const struct analysis *analysis, void *state,

@@ -73,6 +73,9 @@ int analysis_run(struct trace *trace, struct symbols *symbols, const char *phase
 /* @return whether events of an enum lt_group were recorded: else its columns are null. */
 bool analysis_has_group(const struct analysis_context *context, uint32_t group);
 
+/* Says in a note what the bound of the trace has dropped, if it has. */
+void analysis_note_bound(const struct analysis_context *context, struct table *table);
+
 /* Sets a u64, or leaves null when it was not measured. */
 void analysis_set(struct table *table, size_t row, const char *column, uint64_t value,
 		  bool is_measured);

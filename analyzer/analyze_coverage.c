@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "report_alloc.h"
+#include "units.h"
 
 static void *keep_context(const struct analysis_context *context)
 {
@@ -43,6 +44,26 @@ static void cover_events(const struct analysis_context *context, struct report *
 				    facts->event_count - facts->unknown_event_count,
 				    facts->event_count, true, "event table of the trace", note);
 	}
+}
+
+static void cover_bound(const struct analysis_context *context, struct report *report)
+{
+	const struct trace_facts *facts = trace_facts(context->trace);
+	const struct trace_segment *oldest = &facts->oldest;
+	char time[UNITS_BYTES], bytes[UNITS_BYTES], live[UNITS_BYTES], count[UNITS_BYTES], note[320];
+
+	if (oldest->number <= 1)
+		return;
+	snprintf(note, sizeof(note),
+		 "dropped by the bound: the first %s of the run, %s of trace; of the heap of that "
+		 "moment the live blocks are known (%s in %s blocks)",
+		 units_ns(time, (double)(oldest->begin_ns - facts->start_ns)),
+		 units_bytes(bytes, (double)oldest->written_bytes),
+		 units_bytes(live, (double)oldest->live_bytes),
+		 units_count(count, (double)oldest->live_count));
+	report_add_coverage(report, "events within the bound", facts->event_count,
+			    facts->event_count + oldest->event_count, true, "LLMTRACE_MAX_BYTES",
+			    note);
 }
 
 static void cover_calls(const struct analysis_context *context, struct report *report)
@@ -164,6 +185,7 @@ static void finish(void *state, struct report *report)
 	const struct analysis_context *context = state;
 
 	cover_events(context, report);
+	cover_bound(context, report);
 	cover_calls(context, report);
 	cover_stacks(context, report);
 	cover_heap(context, report);

@@ -14,7 +14,7 @@
 
 struct size_class {
 	uint64_t alloc_count, alloc_bytes, temporary_count;
-	uint64_t freed_count, freed_bytes;	/* less those that came back: reallocs that failed */
+	uint64_t freed_count, freed_bytes;	/* less those that came back or were there */
 };
 
 struct heap_sizes {
@@ -97,7 +97,7 @@ static void finish(void *state, struct report *report)
 		char name[64];
 		size_t row;
 
-		if (!class->alloc_count)
+		if (!class->alloc_count && !class->freed_count)
 			continue;
 		row = table_add_row(table);
 		class_name(name, sizeof(name), i);

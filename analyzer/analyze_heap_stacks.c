@@ -120,6 +120,12 @@ static void add_counters(struct stack_heap *sum, const struct stack_heap *added)
 	sum->at_peak_bytes += added->at_peak_bytes;
 }
 
+/* In a trace with a bound, blocks may be there whose allocation is not. */
+static bool has_anything(const struct stack_heap *sum)
+{
+	return sum->alloc_count || sum->live_count || sum->at_peak_bytes;
+}
+
 /* Stacks whose frames have the same names become one row. */
 struct merged {
 	struct stack_heap *sums;	/* by group */
@@ -137,7 +143,7 @@ static void merge_stack(struct heap_by_stack *heap, struct merged *merged, uint3
 				     sizeof(*merged->stacks));
 	if (group >= merged->count)
 		merged->count = group + 1;
-	if (!merged->sums[group].alloc_count)
+	if (!has_anything(&merged->sums[group]))
 		merged->stacks[group] = stack;
 	add_counters(&merged->sums[group], touch(heap, stack));
 }
@@ -171,6 +177,7 @@ static void add_notes(const struct heap_by_stack *heap, struct table *table)
 		 units_bytes(left, (double)totals->live_bytes),
 		 units_count(count, (double)totals->live_count));
 	table_add_note(table, note);
+	analysis_note_bound(heap->context, table);
 }
 
 static void finish(void *state, struct report *report)
@@ -182,10 +189,10 @@ static void finish(void *state, struct report *report)
 	table = report_add_table(report, "heap_by_stack", "Heap by call stack", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	for (uint32_t i = 0; i < heap->stack_limit; i++)
-		if (heap->stacks[i].alloc_count)
+		if (has_anything(touch(heap, i)))
 			merge_stack(heap, &merged, i);
 	for (size_t i = 0; i < merged.count; i++)
-		if (merged.sums[i].alloc_count)
+		if (has_anything(&merged.sums[i]))
 			add_row(heap, table, merged.stacks[i], &merged.sums[i]);
 	table_sort_descending(table, "alloc_count");
 	table_sort_descending(table, "peak_live_bytes");

@@ -100,6 +100,14 @@ static uint64_t bucket_end(const struct heap_over_time *heap, unsigned i, uint64
 	return end_ns < run_ns ? end_ns : run_ns;
 }
 
+/* The bound has dropped the events of this time: nothing is known of it. */
+static bool is_dropped(const struct heap_over_time *heap, unsigned i)
+{
+	const struct trace_segment *oldest = &trace_facts(heap->context->trace)->oldest;
+
+	return oldest->number > 1 && heap->start_ns + (i + 1) * heap->width_ns <= oldest->begin_ns;
+}
+
 /* A peak that stood from the bucket before counts for this one, too. */
 static void finish(void *state, struct report *report)
 {
@@ -110,6 +118,7 @@ static void finish(void *state, struct report *report)
 	table = report_add_table(report, "heap_over_time", "Heap over time", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	table_set_text_form(table, BUCKET_COUNT, "live_bytes");
+	analysis_note_bound(heap->context, table);
 	if (!analysis_has_group(heap->context, LT_GROUP_heap))
 		return;
 	while (run_ns / heap->width_ns >= BUCKET_COUNT)
@@ -118,10 +127,13 @@ static void finish(void *state, struct report *report)
 		struct bucket *bucket = &heap->buckets[i];
 		uint64_t peak = bucket->peak_live_bytes > live_bytes ? bucket->peak_live_bytes
 								     : live_bytes;
-		size_t row = table_add_row(table);
+		size_t row;
 
 		if (bucket->is_used)
 			live_bytes = bucket->live_bytes;
+		if (is_dropped(heap, i))
+			continue;
+		row = table_add_row(table);
 		table_set_u64(table, row, "time_ns", i * heap->width_ns);
 		table_set_u64(table, row, "duration_ns",
 			      bucket_end(heap, i, run_ns) - i * heap->width_ns);

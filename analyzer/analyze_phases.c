@@ -129,6 +129,7 @@ static void finish_phases(void *state, struct report *report)
 		has_marks |= context->phases[i].kind == PHASE_MARK;
 	}
 	table_set_text_form(table, 24, NULL);
+	analysis_note_bound(context, table);
 	if (context->phases && context->phases[0].kind == PHASE_RUN)
 		table_add_note(table, "no engine call was seen (llama_decode and its kin): "
 				      "the run is one phase");

@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -104,13 +106,72 @@ static void note_bad_header(struct block_index *index)
 	damage_add(&index->damage, &damage);
 }
 
-int block_index_init(struct block_index *index, const char *path, struct error *ret_error)
+#define COPY_MAX_BYTES ((uint64_t)1 << 30)
+
+static bool copy_bytes(int from, int to, uint64_t bytes)
+{
+	static const size_t at_most = 1 << 20;
+	uint64_t done = 0;
+
+	while (done < bytes) {
+		ssize_t got = sendfile(to, from, NULL, at_most);
+
+		if (got <= 0)
+			return got == 0; /* the file was cut meanwhile */
+		done += (uint64_t)got;
+	}
+	return true;
+}
+
+/* Puts a copy of the file in its place; without memory the file stays. */
+static void take_copy(struct block_index *index)
+{
+	int copy = index->file_bytes <= COPY_MAX_BYTES ?
+		   memfd_create("llmtrace-trace", MFD_CLOEXEC) : -1;
+	struct stat status;
+
+	if (copy < 0)
+		return;
+	if (!copy_bytes(index->fd, copy, index->file_bytes) || fstat(copy, &status) != 0 ||
+	    !status.st_size) {
+		close(copy);
+		return;
+	}
+	close(index->fd);
+	index->fd = copy;
+	index->file_bytes = (uint64_t)status.st_size;
+}
+
+uint64_t block_index_oldest_segment(const struct block_index *index)
+{
+	uint64_t oldest = 0;
+
+	for (size_t i = 0; i < index->segments.count; i++) {
+		uint64_t number = index->segments.blocks[i].first_position;
+
+		if (!oldest || number < oldest)
+			oldest = number;
+	}
+	return oldest;
+}
+
+bool block_is_older(const struct block *block, uint64_t oldest_segment)
+{
+	uint64_t number = block->flags >> LT_BLOCK_SEGMENT_SHIFT & LT_BLOCK_SEGMENT_MASK;
+
+	return ((number - oldest_segment) & LT_BLOCK_SEGMENT_MASK) > LT_BLOCK_SEGMENT_MASK / 2;
+}
+
+static int init(struct block_index *index, const char *path, bool is_copied,
+		struct error *ret_error)
 {
 	uint64_t offset = 0;
 	int result;
 
 	memset(index, 0, sizeof(*index));
 	result = open_file(index, path, ret_error);
+	if (result == 0 && is_copied)
+		take_copy(index);
 	if (result == 0)
 		result = read_header(index, path, &offset, ret_error);
 	if (result == 0) {
@@ -126,6 +187,16 @@ int block_index_init(struct block_index *index, const char *path, struct error *
 	return result;
 }
 
+int block_index_init(struct block_index *index, const char *path, struct error *ret_error)
+{
+	return init(index, path, false, ret_error);
+}
+
+int block_index_init_copy(struct block_index *index, const char *path, struct error *ret_error)
+{
+	return init(index, path, true, ret_error);
+}
+
 void block_index_release(struct block_index *index)
 {
 	if (index->fd >= 0)
@@ -134,6 +205,8 @@ void block_index_release(struct block_index *index)
 	free(index->definitions.blocks);
 	free(index->events.blocks);
 	free(index->pool_parts.blocks);
+	free(index->live.blocks);
+	free(index->segments.blocks);
 	free(index->damage.items);
 	memset(index, 0, sizeof(*index));
 	index->fd = -1;

@@ -59,6 +59,11 @@ struct block_index {
 	bool is_cut;
 	uint64_t cut_offset;
 	struct block_list tables, definitions, events;
+	/*
+	 * of a trace with a bound: blocks of the heap that were live when the oldest segment
+	 * began, and the begins of all segments
+	 */
+	struct block_list live, segments;
 	struct block_list pool_parts;	/* from offset 0 on, without a gap */
 	bool is_pool_whole;		/* the last part is there */
 	struct damage_list damage;
@@ -70,6 +75,19 @@ struct block_index {
  */
 int block_index_init(struct block_index *index, const char *path, struct error *ret_error);
 void block_index_release(struct block_index *index);
+
+/*
+ * The same of a copy in memory: of the trace with a bound of a process that runs, whose blocks are
+ * overwritten. Of the file itself when it is larger than 1 GiB or there is no memory.
+ */
+int block_index_init_copy(struct block_index *index, const char *path, struct error *ret_error);
+
+/*
+ * Number of the oldest segment of a trace with a bound, 0 for other traces. Blocks that are older
+ * belong to a segment whose begin has been overwritten.
+ */
+uint64_t block_index_oldest_segment(const struct block_index *index);
+bool block_is_older(const struct block *block, uint64_t oldest_segment);
 
 /* Buffers of one thread for block_read. Zero before the first use. */
 struct block_buffer {

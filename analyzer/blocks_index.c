@@ -233,7 +233,11 @@ static bool add_block(struct block_index *index, const struct block *block)
 	case LT_BLOCK_TABLE:
 		return append(&index->tables, block);
 	case LT_BLOCK_DEFS:
-		return append(&index->definitions, block);
+		return append(&index->definitions, block) &&
+		       (!(block->flags & LT_BLOCK_BEGINS_SEGMENT) || !block->first_position ||
+			append(&index->segments, block));
+	case LT_BLOCK_LIVE:
+		return append(&index->live, block);
 	case LT_BLOCK_EVENTS:
 		return append(&index->events, block);
 	case LT_BLOCK_POOL:

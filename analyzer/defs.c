@@ -47,6 +47,12 @@ enum {
 	STREAM_ID = 0,
 	STREAM_TID,
 	STREAM_START_NS,
+	SEGMENT_NUMBER = 0,
+	SEGMENT_BEGIN_NS,
+	SEGMENT_EVENT_COUNT,
+	SEGMENT_WRITTEN_BYTES,
+	SEGMENT_LIVE_COUNT,
+	SEGMENT_LIVE_BYTES,
 };
 
 static bool read_values(const struct schema_kind *kind, struct lt_wire_in *in,
@@ -128,6 +134,22 @@ static void take_symbol(struct defs *defs, const struct def_value *values)
 		defs_add_symbol(defs, &symbol);
 }
 
+static void take_segment(struct defs *defs, const struct def_value *values)
+{
+	uint64_t number = values[SEGMENT_NUMBER].number;
+
+	if (!number || (defs->oldest.number && defs->oldest.number <= number))
+		return;
+	defs->oldest = (struct trace_segment){
+		.number = number,
+		.begin_ns = values[SEGMENT_BEGIN_NS].number,
+		.event_count = values[SEGMENT_EVENT_COUNT].number,
+		.written_bytes = values[SEGMENT_WRITTEN_BYTES].number,
+		.live_count = values[SEGMENT_LIVE_COUNT].number,
+		.live_bytes = values[SEGMENT_LIVE_BYTES].number,
+	};
+}
+
 /* @return false when the row is torn. */
 static bool take_row(struct defs *defs, uint64_t kind, const struct def_value *values)
 {
@@ -156,6 +178,9 @@ static bool take_row(struct defs *defs, uint64_t kind, const struct def_value *v
 	case LT_KIND_stream:
 		defs_add_stream(defs, values[STREAM_ID].number, (uint32_t)values[STREAM_TID].number,
 				values[STREAM_START_NS].number);
+		return true;
+	case LT_KIND_segment:
+		take_segment(defs, values);
 		return true;
 	default:
 		return true;

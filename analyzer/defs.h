@@ -47,6 +47,7 @@ struct defs {
 	struct trace_symbol *symbols;	/* sorted by defs_finish */
 	size_t symbol_count, symbol_capacity;
 	struct stacks stacks;
+	struct trace_segment oldest;	/* the one with the smallest number */
 	struct text_chunk *texts;	/* what the rows point to */
 };
 

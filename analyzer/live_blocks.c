@@ -204,7 +204,10 @@ static size_t follow_blocks(struct live_blocks *blocks, const struct heap_run *r
 		old = next_found(found, addr);
 		is_known = old->is_known;
 		size_bytes = is_alloc ? &((const struct lt_ev_alloc *)record)->size_bytes : &nothing;
-		batch->added[added_count] = (struct heap_added){ *size_bytes, record->stack, true };
+		/* what a bound has dropped the allocation of is there, and no allocation */
+		batch->added[added_count] = (struct heap_added){
+			*size_bytes, record->stack,
+			LT_STATE_AUX(record->state) != LT_alloc_call_before };
 		batch->freed[freed_count] = (struct heap_freed){
 			old->size_bytes, old->stack, !is_alloc & (last_addr == addr) };
 		added_count += is_alloc;

@@ -13,7 +13,7 @@
 struct heap_added {
 	uint64_t size_bytes;
 	uint32_t stack;
-	uint32_t is_allocation;	/* 0 for a block that comes back after a realloc that failed */
+	uint32_t is_allocation;	/* 0: it comes back after a failed realloc, or was there before */
 };
 
 /* A block that went. */

@@ -50,6 +50,23 @@ static struct decoded *pop_buffer(struct ahead *ahead)
 	return &buffer->decoded;
 }
 
+/* A live block begins with the fields of an allocation, and is delivered as one. */
+static void take_live_blocks(struct decoded *decoded, uint64_t time_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < decoded->count; i++) {
+		struct lt_record *record = (struct lt_record *)(uintptr_t)decoded->records[i];
+
+		if (LT_STATE_KIND(record->state) != LT_KIND_live_block)
+			continue;
+		record->time = time_ns;
+		record->state = LT_STATE(LT_KIND_alloc, LT_SLOTS(alloc), LT_alloc_call_before, 0);
+		decoded->records[kept++] = record;
+	}
+	decoded->count = kept;
+}
+
 static const char *decode_block(const struct ahead_work *work, const struct block *block,
 				struct block_buffer *buffer, struct decoded *decoded)
 {
@@ -61,8 +78,11 @@ static const char *decode_block(const struct ahead_work *work, const struct bloc
 	fault = block_read(work->index, block, buffer);
 	if (fault)
 		return fault;
-	return decode_events(work->schema, buffer->raw, block->raw_bytes, block->begin_ns,
-			     block->time_shift, work->stack_limit, decoded);
+	fault = decode_events(work->schema, buffer->raw, block->raw_bytes, block->begin_ns,
+			      block->time_shift, work->stack_limit, decoded);
+	if (!fault && block->type == LT_BLOCK_LIVE)
+		take_live_blocks(decoded, block->begin_ns);
+	return fault;
 }
 
 static bool may_begin(const struct ahead *ahead)

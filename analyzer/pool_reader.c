@@ -98,6 +98,9 @@ static uint64_t first_to_copy(const struct lt_ring *ring, uint64_t file_end)
 {
 	uint64_t from = file_end > ring->first_position ? file_end : ring->first_position;
 
+	/* of a trace with a bound the file may have nothing of a stream any more */
+	if (!file_end && ring->tail > from)
+		from = ring->tail;
 	if (ring->head - from > LT_RING_SLOTS || from > ring->head)
 		from = ring->tail > ring->first_position ? ring->tail : ring->first_position;
 	if (ring->head - from > LT_RING_SLOTS || from > ring->head)

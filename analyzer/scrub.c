@@ -51,13 +51,13 @@ static int compare_blocks(const void *left, const void *right)
 static bool list_blocks(struct scrub *scrub)
 {
 	const struct block_list *lists[] = {&scrub->index.tables, &scrub->index.definitions,
-					    &scrub->index.events};
+					    &scrub->index.events, &scrub->index.live};
 	size_t count = 0;
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		count += lists[i]->count;
 	scrub->blocks = calloc(count + 1, sizeof(*scrub->blocks));
-	for (size_t i = 0; scrub->blocks && i < 3; i++)
+	for (size_t i = 0; scrub->blocks && i < sizeof(lists) / sizeof(lists[0]); i++)
 		for (size_t j = 0; j < lists[i]->count; j++)
 			scrub->blocks[scrub->block_count++] = lists[i]->blocks[j];
 	if (scrub->blocks)
@@ -90,7 +90,7 @@ static const char *read_table_and_names(struct scrub *scrub)
 	for (size_t i = 0; i < scrub->block_count && !fault; i++) {
 		const struct block *block = &scrub->blocks[i];
 
-		if (block->type == LT_BLOCK_EVENTS)
+		if (block->type == LT_BLOCK_EVENTS || block->type == LT_BLOCK_LIVE)
 			continue;
 		fault = block_read(&scrub->index, block, &scrub->buffer);
 		if (!fault && block->type == LT_BLOCK_TABLE)
@@ -152,10 +152,13 @@ static const char *copy_block(struct scrub *scrub, const struct block *block)
 	return fault;
 }
 
-static const char *write_rows(struct scrub *scrub, const struct scrub_rows *rows, uint16_t flags)
+/* of: the block that they replace, whose number a segment has. */
+static const char *write_rows(struct scrub *scrub, const struct scrub_rows *rows,
+			      const struct block *of)
 {
 	struct lt_block_header header = {
-		.type = LT_BLOCK_DEFS, .flags = flags, .event_count = rows->count};
+		.type = LT_BLOCK_DEFS, .flags = of->flags, .first_position = of->first_position,
+		.begin_ns = of->begin_ns, .end_ns = of->end_ns, .event_count = rows->count};
 
 	if (rows->is_bad || rows->length > BLOCK_RAW_MAX_BYTES)
 		return "not enough memory for its definitions";
@@ -173,18 +176,19 @@ static const char *rewrite_block(struct scrub *scrub, const struct block *block)
 		fault = scrub_rewrite(&scrub->facts, &scrub->schema, scrub->buffer.raw,
 				      block->raw_bytes, block->event_count, &rows);
 	if (!fault)
-		fault = write_rows(scrub, &rows, block->flags);
+		fault = write_rows(scrub, &rows, block);
 	scrub_rows_release(&rows);
 	return fault;
 }
 
 static const char *write_pool(struct scrub *scrub)
 {
+	static const struct block of_none;
 	struct scrub_rows rows = {0};
 	const char *fault;
 
 	scrub_pool_clean(&scrub->pool, &scrub->facts, &rows);
-	fault = write_rows(scrub, &rows, 0);
+	fault = write_rows(scrub, &rows, &of_none);
 	if (!fault && !scrub_pool_write(&scrub->pool, &scrub->writer))
 		fault = strerror(errno);
 	scrub_rows_release(&rows);

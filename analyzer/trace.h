@@ -52,6 +52,18 @@ struct trace_damage {
 };
 
 /*
+ * A segment of a trace with a bound (LLMTRACE_MAX_BYTES): what is behind it is there, what was
+ * before it made room. Sums are of everything before it.
+ */
+struct trace_segment {
+	uint64_t number;		/* from 1; 0: the trace has no bound */
+	uint64_t begin_ns;
+	uint64_t event_count;
+	uint64_t written_bytes;
+	uint64_t live_count, live_bytes;	/* blocks of the heap that were live */
+};
+
+/*
  * Facts of the whole trace. Valid from trace_open on; damage may grow while events are read, since
  * a block whose checksum is right can still hold nonsense.
  */
@@ -82,6 +94,7 @@ struct trace_facts {
 	 */
 	uint64_t lost_event_count;
 	uint64_t block_count;
+	struct trace_segment oldest;	/* with number > 1 events were dropped by the bound */
 	uint64_t unknown_event_count; /* of kinds that are not known here; grows while reading */
 
 	const struct trace_damage *damage;

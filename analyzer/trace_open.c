@@ -121,24 +121,50 @@ static void add_ring_source(struct trace *trace, const struct pool_events *ring,
 		trace->facts.end_ns = ring->events.records[ring->events.count - 1]->time;
 }
 
+/*
+ * Live blocks come before everything else, whatever their time says: an event that was stamped
+ * before its segment began may have come to the writer after that.
+ */
+static void list_live_sources(struct trace *trace)
+{
+	struct block_list *live = &trace->index.live;
+	uint64_t earliest_ns = UINT64_MAX;
+
+	for (size_t i = 0; i < trace->source_count; i++)
+		if (trace->sources[i].begin_ns < earliest_ns)
+			earliest_ns = trace->sources[i].begin_ns;
+	for (size_t i = 0; i < live->count; i++) {
+		struct block *block = &live->blocks[i];
+
+		if (block->begin_ns > earliest_ns)
+			block->begin_ns = earliest_ns;
+		block->begin_ns -= block->begin_ns != 0;
+		trace->sources[trace->source_count++] =
+			(struct merge_source){ block->begin_ns, i, block->stream, block, NULL, false };
+	}
+}
+
 static bool list_sources(struct trace *trace)
 {
 	const struct block_list *list = &trace->index.events;
+	size_t live_count = trace->index.live.count;
 
-	trace->sources = calloc(list->count + trace->ring_event_count + 1, sizeof(*trace->sources));
+	trace->sources = calloc(list->count + live_count + trace->ring_event_count + 1,
+				sizeof(*trace->sources));
 	if (!trace->sources)
 		return false;
 	for (size_t i = 0; i < list->count; i++) {
 		const struct block *block = &list->blocks[i];
 
 		trace->sources[trace->source_count++] = (struct merge_source){
-			block->begin_ns, i, block->stream, block, NULL, block->is_joined };
+			block->begin_ns, live_count + i, block->stream, block, NULL, block->is_joined };
 		count_stream_events(trace, block->stream, block->event_count);
 		if (block->end_ns > trace->facts.end_ns)
 			trace->facts.end_ns = block->end_ns;
 	}
 	for (size_t i = 0; i < trace->ring_event_count; i++)
-		add_ring_source(trace, &trace->ring_events[i], list->count + i);
+		add_ring_source(trace, &trace->ring_events[i], live_count + list->count + i);
+	list_live_sources(trace);
 	merge_sort_sources(trace->sources, trace->source_count);
 	return true;
 }
@@ -171,6 +197,7 @@ static int load(struct trace *trace, struct error *ret_error)
 	if (!list_sources(trace))
 		return error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory", trace->path);
 	defs_finish(&trace->defs);
+	trace->facts.oldest = trace->defs.oldest;
 	if (trace->index.has_end) {
 		trace->facts.lost_event_count = trace->index.end.lost_event_count;
 		if (trace->index.end.end_ns > trace->facts.end_ns)

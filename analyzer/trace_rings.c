@@ -8,6 +8,8 @@
 #include "trace_inner.h"
 #include "trace_process.h"
 
+#define COPY_TRIES 5
+
 static void open_rings(struct trace *trace)
 {
 	struct trace_facts *facts = &trace->facts;
@@ -47,9 +49,12 @@ static int index_again(struct trace *trace, struct error *ret_error)
 {
 	int result;
 
+	bool is_overwritten = trace->index.segments.count && trace->facts.state == TRACE_RUNNING;
+
 	block_index_release(&trace->index);
 	trace_streams_release(trace);
-	result = block_index_init(&trace->index, trace->path, ret_error);
+	result = is_overwritten ? block_index_init_copy(&trace->index, trace->path, ret_error) :
+				  block_index_init(&trace->index, trace->path, ret_error);
 	if (result == 0 && !trace_streams_init(trace))
 		result = error_set(ret_error, EXIT_UNUSABLE, "%s: not enough memory", trace->path);
 	return result;
@@ -86,6 +91,11 @@ int trace_find_state(struct trace *trace, struct error *ret_error)
 	trace->facts.state = process == TRACE_PROCESS_ALIVE ? TRACE_RUNNING : TRACE_KILLED;
 	/* it may have closed the trace since the first look at the file */
 	if (!is_ended(trace) && (process == TRACE_PROCESS_ALIVE || !trace->pool))
+		result = index_again(trace, ret_error);
+	/* a block may have been overwritten between its header and its bytes */
+	for (int tries = 0; result == 0 && tries < COPY_TRIES && trace->index.damage.count &&
+			    trace->index.segments.count && process == TRACE_PROCESS_ALIVE;
+	     tries++)
 		result = index_again(trace, ret_error);
 	if (result)
 		return result;

@@ -79,11 +79,51 @@ static bool take_block(struct trace *trace, struct block *block, bool *ret_is_ke
 	return true;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+	const struct block *left = a, *right = b;
+
+	if (left->stream != right->stream)
+		return left->stream < right->stream ? -1 : 1;
+	if (left->first_position != right->first_position)
+		return left->first_position < right->first_position ? -1 : 1;
+	if (left->end_position != right->end_position)
+		return left->end_position < right->end_position ? -1 : 1;
+	return left->begin_ns < right->begin_ns ? -1 : left->begin_ns > right->begin_ns;
+}
+
+/* The live blocks of the oldest segment replace everything before it. */
+static void keep_segments(struct block_list *list, uint64_t oldest, bool is_oldest_only)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (!block_is_older(&list->blocks[i], oldest) &&
+		    (!is_oldest_only || block_is_older(&list->blocks[i], oldest + 1)))
+			list->blocks[kept++] = list->blocks[i];
+	list->count = kept;
+}
+
+/* Blocks of a trace with a bound do not stand in the order in which they were written. */
+static void order_segments(struct trace *trace)
+{
+	struct block_list *events = &trace->index.events;
+	uint64_t oldest = block_index_oldest_segment(&trace->index);
+
+	if (!oldest)
+		return;
+	keep_segments(events, oldest, false);
+	keep_segments(&trace->index.live, oldest, true);
+	if (events->count)
+		qsort(events->blocks, events->count, sizeof(*events->blocks), compare_places);
+}
+
 bool trace_streams_init(struct trace *trace)
 {
 	struct block_list *list = &trace->index.events;
 	size_t kept = 0;
 
+	order_segments(trace);
 	for (size_t i = 0; i < list->count; i++) {
 		bool is_kept;
 

@@ -18,6 +18,7 @@
 
 #define ROWS_BYTES (1u << 20)
 #define ROW_MAX_BYTES 16384u
+#define KEPT_BYTES 65536u
 
 static uint8_t *rows;
 static struct lt_wire_out out;
@@ -46,6 +47,62 @@ bool definitions_take(const uint8_t **ret_rows, size_t *ret_bytes, uint32_t *ret
 	return *ret_count;
 }
 
+/*
+ * Rows that cannot be made again for a checkpoint, or only by reading symbol tables once more: kept
+ * as they were written.
+ */
+static uint8_t *kept;
+static size_t kept_bytes, kept_max;
+static uint32_t kept_count;
+
+static void keep(unsigned kind, const uint8_t *row, size_t length)
+{
+	struct lt_wire_out to;
+
+	if (kept_bytes + length + 2 * LT_VARINT_MAX_BYTES > kept_max) {
+		size_t max = kept_max ? kept_max * 2 : KEPT_BYTES;
+		uint8_t *more = sys_memory(max);
+
+		if (!more)
+			return;
+		if (kept) {
+			memcpy(more, kept, kept_bytes);
+			sys_memory_release(kept, kept_max);
+		}
+		kept = more;
+		kept_max = max;
+	}
+	to = (struct lt_wire_out){kept + kept_bytes, kept + kept_max, false};
+	lt_put_varint(&to, kind);
+	lt_put_varint(&to, length);
+	lt_put_bytes(&to, row, length);
+	kept_bytes = (size_t)(to.at - kept);
+	kept_count++;
+}
+
+static void add_row(unsigned kind, const uint8_t *row, size_t length)
+{
+	if ((size_t)(out.end - out.at) < length + 2 * LT_VARINT_MAX_BYTES)
+		trace_file_write_definitions(0);
+	lt_put_varint(&out, kind);
+	lt_put_varint(&out, length);
+	lt_put_bytes(&out, row, length);
+	row_count++;
+}
+
+static void repeat_kept(void)
+{
+	struct lt_wire_in in = {kept, kept + kept_bytes, false};
+
+	for (uint32_t i = 0; i < kept_count; i++) {
+		unsigned kind = (unsigned)lt_get_varint(&in);
+		uint64_t length;
+		const uint8_t *row = lt_get_text(&in, &length);
+
+		add_row(kind, row, (size_t)length);
+	}
+}
+
 /* A row is built apart, since its length stands before it. */
 struct row {
 	uint8_t bytes[ROW_MAX_BYTES];
@@ -63,12 +120,9 @@ static void row_end(struct row *row, unsigned kind)
 
 	if (row->out.is_bad)
 		return;
-	if ((size_t)(out.end - out.at) < length + 2 * LT_VARINT_MAX_BYTES)
-		trace_file_write_definitions(0);
-	lt_put_varint(&out, kind);
-	lt_put_varint(&out, length);
-	lt_put_bytes(&out, row->bytes, length);
-	row_count++;
+	add_row(kind, row->bytes, length);
+	if (kind == LT_KIND_meta || kind == LT_KIND_symbol)
+		keep(kind, row->bytes, length);
 }
 
 void definitions_meta(const char *key, const char *value, size_t length)
@@ -103,6 +157,20 @@ void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_by
 	lt_put_varint(&row.out, size_bytes);
 	lt_put_text(&row.out, name, length);
 	row_end(&row, LT_KIND_symbol);
+}
+
+void definitions_segment(const struct definitions_segment *segment)
+{
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, segment->number);
+	lt_put_varint(&row.out, segment->begin_ns);
+	lt_put_varint(&row.out, segment->event_count);
+	lt_put_varint(&row.out, segment->written_bytes);
+	lt_put_varint(&row.out, segment->live_count);
+	lt_put_varint(&row.out, segment->live_bytes);
+	row_end(&row, LT_KIND_segment);
 }
 
 static void put_module(const struct module *module)
@@ -248,5 +316,5 @@ void definitions_repeat(void)
 	memset(module_end_done, 0, MODULE_BITS / 8);
 	definitions_modules();
 	intern_for_each(repeat_entry);
-	function_names_repeat();
+	repeat_kept();
 }

@@ -29,7 +29,19 @@ void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_by
 /* Adds rows for modules that are new or gone since the last call. */
 void definitions_modules(void);
 
-/* Adds all stacks, strings and modules again: a checkpoint. */
+/* What stands at the begin of a segment; fields as in events.def. */
+struct definitions_segment {
+	uint64_t number;
+	uint64_t begin_ns;
+	uint64_t event_count;
+	uint64_t written_bytes;
+	uint64_t live_count;
+	uint64_t live_bytes;
+};
+
+void definitions_segment(const struct definitions_segment *segment);
+
+/* Adds all facts, stacks, strings, modules and symbols again: a checkpoint. Streams are left out. */
 void definitions_repeat(void);
 
 /* The rows so far, for a DEFS block; taking them starts anew. @return false when there are none. */

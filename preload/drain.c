@@ -14,6 +14,7 @@
 #include "encode.h"
 #include "identity.h"
 #include "intern.h"
+#include "live_heap.h"
 #include "pool.h"
 #include "sys.h"
 #include "trace_file.h"
@@ -27,6 +28,7 @@ static struct lt_ring *own_ring;
 static uint8_t *payload;
 static uint64_t own_flushed_at_ns;
 static uint64_t ended_lost_count; /* of rings that were given back */
+static bool is_held_up;		  /* by a record that is still being written */
 
 bool drain_init(void)
 {
@@ -86,8 +88,10 @@ static uint64_t take_records(struct lt_ring *ring, uint64_t until_ticks, bool is
 			LT_STATE_LAP(state) == LT_LAP(end) && end + LT_STATE_SLOTS(state) <= head;
 
 		if (!is_this_lap || !LT_STATE_KIND(state)) {
-			if (!is_dead)
+			if (!is_dead) {
+				is_held_up = true;
 				break;
+			}
 			end += is_this_lap && LT_STATE_SLOTS(state) ? LT_STATE_SLOTS(state) : 1;
 			continue;
 		}
@@ -95,15 +99,24 @@ static uint64_t take_records(struct lt_ring *ring, uint64_t until_ticks, bool is
 			if (record->time > until_ticks)
 				break;
 			encode_add(record);
+			if (live_heap_is_kept)
+				live_heap_apply(ring, record);
 		}
 		end += LT_STATE_SLOTS(state);
 	}
 	return end;
 }
 
-static void write_events(const struct lt_ring *ring, uint64_t end_position)
+void drain_write_encoded(struct lt_block_header *header)
 {
 	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
+
+	encode_finish(&out);
+	trace_file_write_block(header, payload, (size_t)(out.at - payload));
+}
+
+static void write_events(const struct lt_ring *ring, uint64_t end_position)
+{
 	struct lt_block_header header = {
 		.type = LT_BLOCK_EVENTS,
 		.stream = ring->stream,
@@ -116,8 +129,7 @@ static void write_events(const struct lt_ring *ring, uint64_t end_position)
 	};
 
 	trace_file_write_definitions(0);
-	encode_finish(&out);
-	trace_file_write_block(&header, payload, (size_t)(out.at - payload));
+	drain_write_encoded(&header);
 }
 
 static void define_stream(struct lt_ring *ring)
@@ -132,6 +144,19 @@ static void define_stream(struct lt_ring *ring)
 		return;
 	defined[ring->stream / 32] |= 1u << ring->stream % 32;
 	definitions_stream(ring->stream, ring->tid, clock_map_ns(&clock_map, ring->start));
+}
+
+void drain_define_streams_again(void)
+{
+	uint32_t count = pool_ring_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lt_ring *ring = pool_ring(i);
+
+		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE)
+			definitions_stream(ring->stream, ring->tid,
+					   clock_map_ns(&clock_map, ring->start));
+	}
 }
 
 static void announce_progress(void)
@@ -270,6 +295,7 @@ bool drain_all(bool is_flush)
 	uint32_t count = pool_ring_count();
 
 	define_streams();
+	is_held_up = !is_flush;
 	for (uint32_t i = 0; i < count; i++) {
 		struct lt_ring *ring = pool_ring(i);
 		uint64_t used = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail;
@@ -279,7 +305,32 @@ bool drain_all(bool is_flush)
 		if (used >= DRAIN_SLOTS || is_due(ring, is_flush))
 			is_progress |= drain(ring, until_ticks, ring == own_ring, false);
 	}
+	if (!is_held_up)
+		live_heap_cut(until_ticks);
 	return is_progress;
+}
+
+bool drain_cut(uint64_t *ret_ticks)
+{
+	uint32_t count = pool_ring_count();
+
+	drain_take_clock();
+	*ret_ticks = clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ticks;
+	is_held_up = false;
+	for (uint32_t i = 0; i < count; i++) {
+		struct lt_ring *ring = pool_ring(i);
+
+		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE)
+			drain(ring, *ret_ticks, ring == own_ring, false);
+	}
+	if (!is_held_up)
+		live_heap_cut(*ret_ticks);
+	return !is_held_up;
+}
+
+uint64_t drain_span_ns(uint64_t ticks)
+{
+	return clock_map_span_ns(&clock_map, ticks);
 }
 
 bool drain_is_any_filling(void)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "llmtrace/format.h"
 #include "llmtrace/pool.h"
 
 /*
@@ -32,6 +33,21 @@ uint64_t drain_now_ns(void);
  * at a record that is still being written.
  */
 bool drain_all(bool is_flush);
+
+/*
+ * Drains every ring up to this moment, the writer's own too. *ret_ticks gets the moment. @return
+ * false when a thread had a record under way: what comes behind that is still in its ring.
+ */
+bool drain_cut(uint64_t *ret_ticks);
+
+/* Writes the block that encode_begin and encode_add have made; definitions are written before. */
+void drain_write_encoded(struct lt_block_header *header);
+
+/* Adds the definitions of all streams that are in use to those that are collected. */
+void drain_define_streams_again(void);
+
+/* A span of ticks as ns. */
+uint64_t drain_span_ns(uint64_t ticks);
 
 /* Whether a ring holds so much that it should be drained now. */
 bool drain_is_any_filling(void);

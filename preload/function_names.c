@@ -302,9 +302,3 @@ void function_names_resolve(void)
 	}
 	sys_memory_release(part, count * sizeof(*part));
 }
-
-void function_names_repeat(void)
-{
-	done_count = 0;
-	function_names_resolve();
-}

@@ -18,7 +18,4 @@ void function_names_want(uint32_t module, uint64_t offset);
  */
 void function_names_resolve(void);
 
-/* Wants everything again, for a checkpoint. */
-void function_names_repeat(void);
-
 #endif

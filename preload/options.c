@@ -75,6 +75,41 @@ static void parse_stacks(void)
 		options.stack_depth = LT_STACK_MAX_DEPTH;
 }
 
+#define BOUND_MIN_BYTES ((uint64_t)1 << 20)
+#define BOUND_MAX_BYTES ((uint64_t)1 << 40)
+
+/* A number of bytes, with K, M or G behind it. @return 0 for anything else. */
+static uint64_t parse_bytes(const char *value)
+{
+	static const char suffixes[] = "KMG";
+	uint64_t bytes = text_number(value, 10);
+	const char *suffix;
+	size_t digits = 0;
+
+	while (value[digits] >= '0' && value[digits] <= '9')
+		digits++;
+	if (!digits || digits > 13)
+		return 0;
+	value += digits;
+	if (!*value)
+		return bytes;
+	suffix = strchr(suffixes, *value & ~0x20);
+	if (!suffix || value[1] || bytes > BOUND_MAX_BYTES)
+		return 0;
+	return bytes << 10 * (suffix - suffixes + 1);
+}
+
+static void parse_bound(void)
+{
+	if (!options.max_bytes[0])
+		return;
+	options.bound_bytes = parse_bytes(options.max_bytes);
+	if (options.bound_bytes < BOUND_MIN_BYTES || options.bound_bytes > BOUND_MAX_BYTES) {
+		options.mistake = "LLMTRACE_MAX_BYTES";
+		options.bound_bytes = 0;
+	}
+}
+
 void options_init(char **envp)
 {
 	for (; envp && *envp; envp++) {
@@ -88,6 +123,7 @@ void options_init(char **envp)
 	}
 	parse_events();
 	parse_stacks();
+	parse_bound();
 	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") &&
 	    strcmp(options.follow, "1"))
 		options.mistake = "LLMTRACE_FOLLOW";

@@ -11,6 +11,7 @@ struct options {
 #undef LT_OPTION
 	uint32_t groups;      /* from events: enum lt_group bits */
 	unsigned stack_depth; /* from stacks */
+	uint64_t bound_bytes; /* from max_bytes; 0: none */
 	const char *mistake;  /* variable with a value that is not understood, NULL for none; the
 				 default is used */
 };

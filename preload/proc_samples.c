@@ -175,22 +175,46 @@ static long read_fd_link(uint64_t fd, char *buffer, size_t bytes)
 	return length;
 }
 
+/* pos is decimal, flags are octal. */
+static void read_fd_info(uint64_t fd, int64_t *ret_offset, uint32_t *ret_flags)
+{
+	char path[64], info[256];
+	uint64_t offset = 0;
+	const char *flags;
+
+	text_format(path, sizeof(path), "/proc/self/fdinfo/%u", fd);
+	*ret_flags = 0;
+	*ret_offset = -1;
+	if (text_read_file(path, info, sizeof(info)) <= 0)
+		return;
+	if (text_find_number(info, "pos:", &offset))
+		*ret_offset = (int64_t)offset;
+	flags = strstr(info, "flags:");
+	for (flags += flags ? strlen("flags:") : 0; flags && *flags && *flags != '\n'; flags++)
+		if (*flags >= '0' && *flags <= '7')
+			*ret_flags = *ret_flags << 3 | (uint32_t)(*flags - '0');
+}
+
+/* By way of /proc alone: the writer does not have the target's descriptors. */
 static void emit_fd(uint64_t fd, unsigned at)
 {
-	char path[LT_PATH_BYTES];
+	char path[LT_PATH_BYTES], link[64];
 	struct stat stat;
-	long offset;
-	uint32_t name;
+	int64_t offset;
+	uint32_t name, flags;
 
+	text_format(link, sizeof(link), "/proc/self/fd/%u", fd);
 	if (own_fd_is((int)fd) || read_fd_link(fd, path, sizeof(path)) <= 0 ||
-	    sys_fstat((int)fd, &stat) < 0)
+	    SYS_CALL(newfstatat, AT_FDCWD, link, &stat, 0, 0, 0) < 0)
 		return;
-	offset = sys_lseek((int)fd, 0, SEEK_CUR);
+	read_fd_info(fd, &offset, &flags);
+	if (S_ISFIFO(stat.st_mode) || S_ISSOCK(stat.st_mode) || S_ISCHR(stat.st_mode))
+		offset = -1;
 	name = privacy_intern(path);
 	WRITER_EMIT(ring, fd_seen, at, event->fd = (int)fd; event->path = name;
-		    event->offset_bytes = offset < 0 ? -1 : offset; event->device = stat.st_dev;
+		    event->offset_bytes = offset; event->device = stat.st_dev;
 		    event->inode = stat.st_ino; event->file_bytes = (uint64_t)stat.st_size;
-		    event->flags = (uint32_t)sys_fcntl((int)fd, F_GETFL, 0);
+		    event->flags = flags;
 		    event->file_mode = stat.st_mode);
 }
 
@@ -223,13 +247,14 @@ void proc_sample_io_uring(void)
 /* ---- threads ---- */
 #define NAMES_KEPT 4096u
 
+static struct {
+	uint32_t tid;
+	uint32_t name;
+} names[NAMES_KEPT];
+
 /* The name of a thread that was reported last, by tid: names change, and most never do. */
 static uint32_t *known_name(uint64_t tid)
 {
-	static struct {
-		uint32_t tid;
-		uint32_t name;
-	} names[NAMES_KEPT];
 	uint32_t place = (uint32_t)tid % NAMES_KEPT;
 
 	if (names[place].tid != tid) {
@@ -255,6 +280,21 @@ static void emit_thread_name(uint64_t tid)
 	*known = name;
 	WRITER_EMIT(ring, thread_name, LT_name_source_comm, event->tid = (uint32_t)tid;
 		    event->name = name; event->handle = 0);
+}
+
+static void emit_name_again(uint64_t tid, unsigned argument)
+{
+	(void)argument;
+	if (tid == own_tids[0] || tid == own_tids[1])
+		return;
+	*known_name(tid) = 0;
+	emit_thread_name(tid);
+}
+
+void proc_sample_names(void)
+{
+	if (groups & LT_GROUP_threads)
+		for_each_number("/proc/self/task", emit_name_again, 0);
 }
 
 struct thread_numbers {

@@ -18,12 +18,15 @@
  */
 void proc_samples_init(struct lt_ring *ring, uint32_t groups);
 
-/* at: LT_seen_at_... */
+/* at: LT_seen_at_... Descriptors: of the process, also when the caller has a table of its own. */
 void proc_sample_maps(unsigned at);
 void proc_sample_fds(unsigned at);
 
 /* The file that is mapped at an address. @return false when there is none. Start-up only. */
 bool proc_mapped_path(uint64_t addr, char *ret_path, size_t bytes);
+
+/* The names of all threads of the target, also those that were given before. The writer alone. */
+void proc_sample_names(void);
 
 /*
  * @return whether only our threads are left: the main thread has ended before the process.

@@ -2,7 +2,8 @@
 /*
  * The trace file; see trace_file.h. Writes go to offsets that we keep ourselves, through a
  * descriptor that is checked against the file's identity first: a target that closes descriptors it
- * does not know can neither redirect nor stop them.
+ * does not know can neither redirect nor stop them. Where the frames of a bounded trace go is
+ * decided by trace_space.c.
  */
 #include "trace_file.h"
 
@@ -24,14 +25,20 @@
 #include "sys.h"
 #include "text.h"
 #include "trace_name.h"
+#include "trace_space.h"
 
 #define COMPRESSION_LEVEL 3
 #define RETRY_NS 10000000u
+/* behind a frame: what makes its length a multiple of SPACE_GRAIN, and a void frame */
+#define FRAME_SLACK_BYTES 32u
 
 static char path[LT_PATH_BYTES];
 static int handle = -1;
 static uint64_t device, inode;
-static uint64_t offset_bytes;
+static uint64_t offset_bytes;  /* where the next frame of an unbounded trace goes */
+static uint64_t written_bytes; /* in all */
+static bool is_bounded;
+static bool is_end_there; /* behind the frames of a bounded trace */
 static uint64_t event_count;
 static uint64_t unwritten_count; /* events of blocks that never reached the file */
 static uint64_t failure_count;
@@ -89,7 +96,7 @@ static bool make_compressor(void)
 
 	frame_max = sizeof(struct lt_frame_header) + sizeof(struct lt_block_header) +
 		    ZSTD_compressBound(ENCODE_PAYLOAD_MAX);
-	frame_bytes = sys_memory(frame_max);
+	frame_bytes = sys_memory(frame_max + FRAME_SLACK_BYTES);
 	compressor = ZSTD_createCCtx_advanced(memory);
 	return frame_bytes && compressor &&
 	       !ZSTD_isError(ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel,
@@ -143,44 +150,53 @@ static int usable_fd(void)
 	return handle >= 0 ? own_fd_number(handle) : -1;
 }
 
-static bool try_write(const uint8_t *bytes, size_t count, size_t *done)
+static void note_failure(long result)
+{
+	failure_count++;
+	failure_error = result < 0 ? (int)-result : EIO;
+}
+
+static bool try_write(const uint8_t *bytes, size_t count, uint64_t at, size_t *done)
 {
 	int fd = usable_fd();
 	long wrote = fd < 0 ? -EBADF
-		     : offset_bytes + count > sys_file_limit()
+		     : at + count > sys_file_limit()
 			     ? -EFBIG
-			     : sys_pwrite(fd, bytes + *done, count - *done, offset_bytes + *done);
+			     : sys_pwrite(fd, bytes + *done, count - *done, at + *done);
 
 	if (wrote > 0) {
 		*done += (size_t)wrote;
+		written_bytes += (uint64_t)wrote;
 		return true;
 	}
 	if (wrote == -EINTR)
 		return true;
-	failure_count++;
-	failure_error = wrote < 0 ? (int)-wrote : EIO;
+	note_failure(wrote);
 	return false;
 }
 
-/* @return false when the bytes are not in the file, and will not be. */
-static bool write_all(const void *bytes, size_t count)
+/* After a failure: waits a moment. @return false when there is nothing to wait for any more. */
+static bool may_retry(void)
 {
 	static uint32_t never;
+
+	if (!is_patient || __atomic_load_n(&has_given_up, __ATOMIC_ACQUIRE))
+		return false;
+	__atomic_store_n(&ring_writer_stands, 1, __ATOMIC_RELEASE);
+	sys_futex_wait(&never, 0, RETRY_NS);
+	return true;
+}
+
+/* @return false when the bytes are not in the file, and will not be. */
+static bool write_all(const void *bytes, size_t count, uint64_t at)
+{
 	size_t done = 0;
 
-	while (done < count) {
-		if (try_write(bytes, count, &done))
-			continue;
-		if (!is_patient || __atomic_load_n(&has_given_up, __ATOMIC_ACQUIRE))
+	while (done < count)
+		if (!try_write(bytes, count, at, &done) && !may_retry())
 			break;
-		__atomic_store_n(&ring_writer_stands, 1, __ATOMIC_RELEASE);
-		sys_futex_wait(&never, 0, RETRY_NS);
-	}
 	__atomic_store_n(&ring_writer_stands, 0, __ATOMIC_RELEASE);
-	if (done < count)
-		return false;
-	offset_bytes += count;
-	return true;
+	return done == count;
 }
 
 void trace_file_be_patient(void)
@@ -188,14 +204,109 @@ void trace_file_be_patient(void)
 	is_patient = true;
 }
 
-static bool write_skippable(uint32_t magic, const void *content, uint32_t bytes)
+/* ---- bounded ---- */
+static bool cut_file(uint64_t bytes)
+{
+	long result;
+
+	do {
+		int fd = usable_fd();
+
+		result = fd < 0 ? -EBADF : sys_ftruncate(fd, bytes);
+		if (result)
+			note_failure(result);
+	} while (result && may_retry());
+	__atomic_store_n(&ring_writer_stands, 0, __ATOMIC_RELEASE);
+	return result == 0;
+}
+
+/* Segments are so small that a void frame never has 4 GiB. */
+static struct lt_frame_header void_header(uint64_t bytes)
+{
+	return (struct lt_frame_header){LT_FRAME_VOID, (uint32_t)(bytes - SPACE_VOID_BYTES)};
+}
+
+static bool follow_plan(const struct space_plan *plan, size_t count)
+{
+	struct lt_frame_header nothing = void_header(plan->void_bytes);
+
+	if (plan->is_truncated && !cut_file(plan->truncate_at))
+		return false;
+	if (plan->void_bytes && !write_all(&nothing, sizeof(nothing), plan->offset))
+		return false;
+	if (plan->is_append)
+		return write_all(frame_bytes, count, plan->offset);
+	nothing = void_header(plan->rest_bytes);
+	memcpy(frame_bytes + count, &nothing, sizeof(nothing));
+	count += plan->rest_bytes ? sizeof(nothing) : 0;
+	return write_all(frame_bytes + SPACE_VOID_BYTES, count - SPACE_VOID_BYTES,
+			 plan->offset + SPACE_VOID_BYTES) &&
+	       write_all(frame_bytes, SPACE_VOID_BYTES, plan->offset);
+}
+
+/* Puts a void frame behind the frame where its length is no multiple of SPACE_GRAIN. */
+static size_t pad_frame(size_t count)
+{
+	size_t over = count % SPACE_GRAIN, pad_bytes = 2 * SPACE_GRAIN - over;
+	struct lt_frame_header pad = void_header(pad_bytes);
+
+	if (!over)
+		return count;
+	memset(frame_bytes + count, 0, pad_bytes);
+	memcpy(frame_bytes + count, &pad, sizeof(pad));
+	return count + pad_bytes;
+}
+
+static bool write_bounded(size_t count)
+{
+	struct space_plan plan;
+
+	if (is_end_there && !cut_file(space_file_end()))
+		return false;
+	is_end_there = false;
+	count = pad_frame(count);
+	space_take(count, &plan);
+	if (follow_plan(&plan, count))
+		return true;
+	space_give_back(&plan);
+	return false;
+}
+
+/* Writes what frame_bytes holds. @return as write_all. */
+static bool write_frame(size_t count)
+{
+	if (is_bounded)
+		return write_bounded(count);
+	if (!write_all(frame_bytes, count, offset_bytes))
+		return false;
+	offset_bytes += count;
+	return true;
+}
+
+static size_t put_skippable(uint32_t magic, const void *content, uint32_t bytes)
 {
 	struct lt_frame_header *frame = (struct lt_frame_header *)(void *)frame_bytes;
 
 	frame->magic = magic;
 	frame->content_bytes = bytes;
 	memcpy(frame + 1, content, bytes);
-	return write_all(frame_bytes, sizeof(*frame) + bytes);
+	return sizeof(*frame) + bytes;
+}
+
+bool trace_file_bound(uint64_t max_bytes)
+{
+	size_t over = offset_bytes % SPACE_GRAIN;
+
+	if (over) {
+		static const uint8_t zeros[SPACE_GRAIN];
+
+		if (!write_frame(put_skippable(LT_FRAME_VOID, zeros,
+					       (uint32_t)(SPACE_GRAIN - over))))
+			return false;
+	}
+	space_init(max_bytes - sizeof(struct lt_file_end) - SPACE_VOID_BYTES, offset_bytes);
+	is_bounded = true;
+	return true;
 }
 
 static uint64_t real_time_ns(void)
@@ -233,7 +344,7 @@ bool trace_file_write_header(const char *pool_path, uint32_t groups)
 	header.groups = groups;
 	privacy_path(pool_path, strlen(pool_path), header.pool_path, sizeof(header.pool_path));
 	header.crc = lt_crc32c(0, &header, sizeof(header));
-	return write_skippable(LT_FRAME_FILE, &header, sizeof(header));
+	return write_frame(put_skippable(LT_FRAME_FILE, &header, sizeof(header)));
 }
 
 void trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes)
@@ -246,6 +357,9 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 			       frame_max - sizeof(*frame) - sizeof(*written), payload, bytes);
 
 	header->magic = LT_BLOCK_MAGIC;
+	if (is_bounded)
+		header->flags |= (uint16_t)((space_segment() & LT_BLOCK_SEGMENT_MASK)
+					    << LT_BLOCK_SEGMENT_SHIFT);
 	header->crc = 0;
 	header->raw_bytes = (uint32_t)bytes;
 	header->compressed_bytes = (uint32_t)compressed;
@@ -254,7 +368,7 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 	frame->content_bytes = sizeof(*header);
 	*written = *header;
 	is_written = !ZSTD_isError(compressed) &&
-		     write_all(frame_bytes, sizeof(*frame) + sizeof(*header) + compressed);
+		     write_frame(sizeof(*frame) + sizeof(*header) + compressed);
 	if (header->type == LT_BLOCK_EVENTS)
 		*(is_written ? &event_count : &unwritten_count) += header->event_count;
 }
@@ -269,13 +383,23 @@ void trace_file_write_definitions(uint16_t flags)
 		trace_file_write_block(&header, rows, bytes);
 }
 
-void trace_file_write_end(uint64_t lost_event_count)
+void trace_file_write_end(uint64_t lost_event_count, uint64_t dropped_event_count)
 {
-	struct lt_file_end end = {LT_END_MAGIC, 0, event_count, lost_event_count + unwritten_count,
-				  clock_monotonic_ns()};
+	struct lt_file_end end = {LT_END_MAGIC, 0, event_count - dropped_event_count,
+				  lost_event_count + unwritten_count, clock_monotonic_ns()};
+	size_t bytes;
 
 	end.crc = lt_crc32c(0, &end, sizeof(end));
-	write_skippable(LT_FRAME_END, &end, sizeof(end));
+	bytes = put_skippable(LT_FRAME_END, &end, sizeof(end));
+	if (!is_bounded)
+		write_frame(bytes);
+	else
+		is_end_there = write_all(frame_bytes, bytes, space_file_end());
+}
+
+uint64_t trace_file_event_count(void)
+{
+	return event_count;
 }
 
 void trace_file_remove(void)
@@ -291,7 +415,7 @@ void trace_file_close(void)
 
 uint64_t trace_file_bytes(void)
 {
-	return offset_bytes;
+	return written_bytes;
 }
 
 void trace_file_give_up(void)

@@ -46,13 +46,24 @@ uint64_t trace_file_start_ns(void);
 
 /*
  * Writes the frame that ends the file in order. More blocks may follow after an exec that failed.
+ * dropped_event_count: events that were written and made room for others.
  */
-void trace_file_write_end(uint64_t lost_event_count);
+void trace_file_write_end(uint64_t lost_event_count, uint64_t dropped_event_count);
 
 /* Gives the descriptor back. */
 void trace_file_close(void);
 
+/* Bytes written so far, also those that made room for others. Never stands while the writer works. */
 uint64_t trace_file_bytes(void);
+
+/* Events written so far, likewise. */
+uint64_t trace_file_event_count(void);
+
+/*
+ * From here on the file is a ring of segments (trace_space.h) that holds at most max_bytes. Call
+ * when header and table are written. @return false when that could not be done.
+ */
+bool trace_file_bound(uint64_t max_bytes);
 
 /* From now on in the writer thread: wait for room on the disk. */
 void trace_file_be_patient(void);

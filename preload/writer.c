@@ -29,10 +29,12 @@
 #include "intern.h"
 #include "loader_trust.h"
 #include "modules.h"
+#include "options.h"
 #include "own_fds.h"
 #include "pool.h"
 #include "proc_samples.h"
 #include "real.h"
+#include "segments.h"
 #include "sys.h"
 #include "trace_file.h"
 #include "writer_emit.h"
@@ -115,6 +117,10 @@ static void sample(uint64_t now_ns)
 
 static void checkpoint(void)
 {
+	if (segments_are_used()) {
+		segments_look();
+		return;
+	}
 	if (trace_file_bytes() - checkpoint_at_bytes < CHECKPOINT_BYTES)
 		return;
 	checkpoint_at_bytes = trace_file_bytes();
@@ -161,7 +167,7 @@ static void write_end(void)
 	drain_take_clock();
 	writer_drain_own();
 	trace_file_write_definitions(0);
-	trace_file_write_end(lost_count);
+	trace_file_write_end(lost_count, segments_dropped_event_count());
 }
 
 /* A brief helper leaves no file, but a line in the trace of the process that wanted it. */
@@ -301,7 +307,7 @@ bool writer_prepare(void)
 	if (!trace_file_write_header(pool_path(), pool_header->groups))
 		return false;
 	drain_write_table();
-	return true;
+	return segments_init(options_get()->bound_bytes, pool_header->groups & LT_GROUP_heap);
 }
 
 static bool make_thread(void *(*main_function)(void *), void *argument, size_t stack_bytes)

@@ -23,6 +23,7 @@
 #define LT_FRAME_FILE 0x184d2a50u
 #define LT_FRAME_BLOCK 0x184d2a51u
 #define LT_FRAME_END 0x184d2a52u
+#define LT_FRAME_VOID 0x184d2a53u /* its content means nothing */
 
 /* What stands before the content of each skippable frame. */
 struct lt_frame_header {
@@ -58,10 +59,24 @@ enum lt_block_type {
 	LT_BLOCK_DEFS = 2,   /* definitions */
 	LT_BLOCK_EVENTS = 3, /* events of one stream */
 	LT_BLOCK_POOL = 4,   /* a part of the pool file of a killed process; see pool.h */
+	LT_BLOCK_LIVE = 5,   /* blocks of the heap that were live when a segment began */
 };
 
 /* Set in the flags of a block of definitions that repeats earlier ones. */
 #define LT_BLOCK_IS_CHECKPOINT 1u
+
+/*
+ * A trace with a bound (LLMTRACE_MAX_BYTES) consists of segments, of which the oldest ones are gone.
+ * Set in the flags of the block of definitions that begins one: its first row is `segment`,
+ * first_position is the segment's number, from 1 on, and begin_ns when it began. Its checkpoint has
+ * the definitions that later blocks need, and LIVE blocks with events `live_block`: the net effect
+ * of all heap events of earlier segments. Every block of such a trace has the low bits of its
+ * segment's number in its flags, since blocks no longer stand in the order of time, and some of a
+ * segment whose begin is gone may still be there.
+ */
+#define LT_BLOCK_BEGINS_SEGMENT 4u
+#define LT_BLOCK_SEGMENT_SHIFT 4u
+#define LT_BLOCK_SEGMENT_MASK 0xfffu /* of the number; fewer than half as many are there at a time */
 
 /*
  * The report keeps the rings of a killed process by appending its pool file to the trace, in blocks

@@ -29,6 +29,8 @@ struct trace_builder {
 	uint64_t total_count, latest_ns;
 	uint64_t positions[MAX_STREAMS];
 	struct bytes payload, compressed;
+	uint16_t block_flags;		/* of all blocks to come */
+	uint16_t events_type;
 };
 
 static void need(bool is_true, const char *what)
@@ -120,6 +122,7 @@ void builder_raw_block(struct trace_builder *builder, const struct lt_block_head
 	got = ZSTD_compress(compressed->data, bound, payload, bytes, 1);
 	need(!ZSTD_isError(got), "cannot compress");
 	block.magic = LT_BLOCK_MAGIC;
+	block.flags |= builder->block_flags;
 	block.crc = 0;
 	block.raw_bytes = (uint32_t)bytes;
 	block.compressed_bytes = (uint32_t)got;
@@ -501,10 +504,26 @@ static void put_payload(struct trace_builder *builder, uint64_t begin_ns)
 	free(data.data);
 }
 
+void builder_segment(struct trace_builder *builder, uint32_t number)
+{
+	builder->block_flags = (uint16_t)(number << LT_BLOCK_SEGMENT_SHIFT);
+}
+
+void builder_flush_live(struct trace_builder *builder)
+{
+	uint64_t position = builder->positions[1];
+
+	builder->events_type = LT_BLOCK_LIVE;
+	builder_flush(builder, 1);
+	builder->events_type = 0;
+	builder->positions[1] = position;
+}
+
 void builder_flush(struct trace_builder *builder, uint32_t stream)
 {
 	struct lt_block_header block = {
-		.type = LT_BLOCK_EVENTS, .stream = stream, .begin_ns = UINT64_MAX,
+		.type = builder->events_type ? builder->events_type : LT_BLOCK_EVENTS,
+		.stream = stream, .begin_ns = UINT64_MAX,
 		.event_count = builder->event_count, .first_position = builder->positions[stream],
 	};
 	const struct lt_record *record;

@@ -56,6 +56,12 @@ size_t builder_record_bytes(const struct lt_event_info *info);
 /* Writes what was added as one block of a stream. Positions go on from those of the last block. */
 void builder_flush(struct trace_builder *builder, uint32_t stream);
 
+/* All blocks to come belong to that segment of a trace with a bound. */
+void builder_segment(struct trace_builder *builder, uint32_t number);
+
+/* Writes what was added as a LIVE block. */
+void builder_flush_live(struct trace_builder *builder);
+
 /* Leaves out slots of a stream, as if its events were lost. */
 void builder_skip_slots(struct trace_builder *builder, uint32_t stream, uint64_t slots);
 
