@@ -303,6 +303,11 @@ bool pool_is_closed(const struct pool *pool)
 	       is_closed;
 }
 
+bool pool_is_partly_in_memory(const struct pool *pool)
+{
+	return pool->header->memory_extent_count != 0;
+}
+
 void pool_close(struct pool *pool)
 {
 	if (!pool)

@@ -43,6 +43,9 @@ struct pool *pool_open_saved(const struct block_index *index, stream_position_fn
 /* @return whether the process has said that the trace file has everything; true from then on. */
 bool pool_is_closed(const struct pool *pool);
 
+/* @return whether there are rings or stacks that no file has: a kill has taken them along. */
+bool pool_is_partly_in_memory(const struct pool *pool);
+
 void pool_close(struct pool *pool);
 
 /* Events of one ring, times in ns, ids of the file. */

@@ -33,6 +33,10 @@ static void open_rings(struct trace *trace)
 			trace->pool = pool_open(header, trace_stream_position, trace, &reason);
 		facts->rings = trace->pool ? TRACE_RINGS_READ : TRACE_RINGS_MISSING;
 		facts->rings_text = reason ? reason : "";
+		if (trace->pool && pool_is_partly_in_memory(trace->pool)) {
+			facts->rings = TRACE_RINGS_IN_MEMORY;
+			facts->rings_text = "some lay in the memory of the process";
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ static bool is_writer(int pid, const char *tid)
  * Where /dev/shm has no room the pool lies elsewhere: then the writer tells, one of the first
  * threads that a traced process has.
  */
-static bool has_writer(int pid)
+bool follow_has_writer(int pid)
 {
 	char entries[TASK_BYTES] __attribute__((aligned(8)));
 	char path[64];
@@ -92,7 +92,7 @@ static bool find_traced_parent(void)
 	int pid = parent_of(identity_get()->pid);
 
 	for (int depth = 0; depth < DEPTH_MAX && pid > 1; depth++) {
-		if (has_pool(pid, parent_pool) || has_writer(pid))
+		if (has_pool(pid, parent_pool) || follow_has_writer(pid))
 			return true;
 		pid = parent_of(pid);
 	}

@@ -19,6 +19,12 @@ bool follow_wants_this(void);
  */
 bool follow_is_brief(uint64_t start_ns);
 
+/*
+ * Whether a process has a thread of the name of our writer, among its first ones: it is traced, or
+ * was until it ends.
+ */
+bool follow_has_writer(int pid);
+
 /* Whether a process above this one is traced. Known after follow_wants_this. */
 bool follow_has_traced_parent(void);
 

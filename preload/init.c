@@ -21,6 +21,7 @@
 #include "modules.h"
 #include "options.h"
 #include "pool.h"
+#include "pool_sweep.h"
 #include "privacy.h"
 #include "proc_samples.h"
 #include "real.h"
@@ -164,6 +165,8 @@ static void start(char **envp)
 		stack_init(options_get()->stack_depth);
 		modules_refresh();
 		threads_init();
+		if (!follow_has_traced_parent())
+			pool_sweep();
 		problem = record(false);
 	}
 	if (problem) {

@@ -6,6 +6,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/vfs.h>
 
@@ -116,13 +117,29 @@ static bool has_room(const char *folder)
 	       (uint64_t)stat.f_bavail * (uint64_t)stat.f_bsize >= SHM_ROOM_BYTES;
 }
 
+/*
+ * Whether the file at path is of an earlier program of this very process that has ended its trace.
+ * Where it has not, the file is the only copy of what it recorded last.
+ */
+static bool is_closed_pool(void)
+{
+	uint32_t is_closed = 0;
+	long fd = sys_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+
+	if (fd < 0)
+		return false;
+	sys_pread((int)fd, &is_closed, sizeof(is_closed),
+		  offsetof(struct lt_pool_header, is_closed));
+	sys_close((int)fd);
+	return is_closed;
+}
+
 static bool open_file(void)
 {
 	struct stat stat;
 	long opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (opened == -EEXIST &&
-	    sys_unlink(path) == 0) /* an earlier program of this very process */
+	if (opened == -EEXIST && is_closed_pool() && sys_unlink(path) == 0)
 		opened = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (opened < 0)
 		return false;
@@ -200,6 +217,7 @@ bool pool_init(const char *trace_path)
 	memcpy(pool_header->boot_id, self->boot_id, sizeof(pool_header->boot_id));
 	privacy_path(trace_path, strlen(trace_path), pool_header->trace_path,
 		     sizeof(pool_header->trace_path));
+	pool_header->is_trace_path_real = !strcmp(pool_header->trace_path, trace_path);
 	memcpy(pool_header->magic, LT_POOL_MAGIC, sizeof(pool_header->magic));
 	return true;
 }
@@ -235,6 +253,7 @@ void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 	} else if (bytes) {
 		addr = map_memory(bytes);
 		memory_bytes += addr ? bytes : 0;
+		pool_header->memory_extent_count += addr && handle >= 0;
 	}
 	if (addr)
 		remember(addr, bytes);

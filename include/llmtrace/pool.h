@@ -21,6 +21,19 @@
 #define LT_POOL_VERSION 2
 #define LT_EXTENT_MAX 2048
 
+/*
+ * A pool is removed by its own process when the trace is closed, and by the report, which first
+ * copies into the trace what that does not have. What is left in /dev/shm (a process that was killed
+ * and never reported, one that became a program that is not traced) goes when another process
+ * begins to be traced, if all of this holds:
+ * - it belongs to the same user, boot and namespace of process ids,
+ * - its process is gone, or has gone on as another program (no writer thread),
+ * - the trace has everything (is_closed), or, for a process that is gone, there is no file of the
+ *   trace's name any more, in a folder that is there, LT_POOL_KEPT_NS after the last sign of life:
+ *   who moves a trace away has that long to report it.
+ */
+#define LT_POOL_KEPT_NS 3600000000000u
+
 /* Where it lies when it can: pid and start ticks of its process. */
 #define LT_POOL_SHM_FOLDER "/dev/shm"
 #define LT_POOL_SHM_FORMAT LT_POOL_SHM_FOLDER "/llmtrace-%u-%u.pool"
@@ -79,12 +92,14 @@ struct lt_pool_header {
 	uint64_t clock_count;
 	uint32_t groups;
 	uint32_t extent_count;
+	uint32_t is_trace_path_real; /* 0: trace_path has names replaced, it cannot be opened */
+	uint32_t memory_extent_count; /* extents that are in no file: gone with the process */
 	char trace_path[LT_PATH_BYTES];
 	struct lt_extent extents[LT_EXTENT_MAX];
 	uint32_t child_head; /* next place; moved by children */
 	uint32_t child_tail; /* everything below is in the rings; moved by the writer */
 	uint32_t child_lost_count; /* messages that found no place */
-	uint32_t reserved;
+	uint32_t reserved_too;
 	struct lt_child_message children[LT_CHILD_MESSAGES];
 };
 

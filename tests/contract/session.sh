@@ -22,6 +22,7 @@ module_symbols	objects that the program was started with
 modules		the objects that are mapped, the same in the child
 options		the same in the child
 own_fds		descriptors that the child has, too
+pool_sweep	room to read into
 privacy		names of the user
 real		the real functions
 session		the first values themselves
