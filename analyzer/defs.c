@@ -86,8 +86,10 @@ static char *keep(struct defs *defs, const struct def_value *value)
 static bool take_stack(struct defs *defs, const struct def_value *values)
 {
 	const struct def_value *frames = &values[STACK_FRAMES];
-	struct lt_wire_in in = { frames->bytes, frames->bytes + frames->length, false };
+	struct lt_wire_in in = { frames->bytes, frames->bytes, false };
 
+	if (frames->length)
+		in.end += frames->length;
 	if (!stacks_begin(&defs->stacks, values[STACK_ID].number,
 			  values[STACK_IS_TRUNCATED].number != 0))
 		return true;

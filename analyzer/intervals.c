@@ -71,7 +71,9 @@ static void splice(struct interval_map *map, size_t first, size_t last,
 
 	map->intervals = report_grow(map->intervals, &map->capacity,
 				     map->count - (last - first) + count, sizeof(*added));
-	memmove(&map->intervals[first + count], &map->intervals[last], tail * sizeof(*added));
+	if (tail)
+		memmove(&map->intervals[first + count], &map->intervals[last],
+			tail * sizeof(*added));
 	if (count)
 		memcpy(&map->intervals[first], added, count * sizeof(*added));
 	map->count = first + count + tail;

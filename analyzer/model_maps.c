@@ -29,19 +29,19 @@ void map_model_release(struct map_model *model)
 {
 	interval_map_release(&model->ranges);
 	free(model->groups);
+	key_index_release(&model->group_keys);
 	free(model->remaps);
 }
 
 static uint32_t group_of(struct map_model *model, enum map_label kind, uint32_t label,
 			 uint32_t stack)
 {
+	uint64_t key = (uint64_t)kind << 56 | (uint64_t)label << 24 | stack; /* stacks end at 2^24 */
+	uint32_t i = key_index_put(&model->group_keys, key);
 	struct map_group *group;
 
-	for (size_t i = model->group_count; i-- > 0;) {
-		group = &model->groups[i];
-		if (group->stack == stack && group->label == label && group->label_kind == kind)
-			return (uint32_t)i;
-	}
+	if (i < model->group_count)
+		return i;
 	model->groups = report_grow(model->groups, &model->group_capacity, model->group_count + 1,
 				    sizeof(*group));
 	group = &model->groups[model->group_count];
@@ -79,11 +79,19 @@ static void set_range(struct map_model *model, uint64_t addr, uint64_t bytes, ui
 }
 
 /* The group that the first byte of a range belongs to; memory of libc when nothing is known. */
-static uint32_t group_at(struct map_model *model, uint64_t addr)
+static uint32_t group_index_at(struct map_model *model, uint64_t addr)
 {
 	const struct interval *range = interval_map_find(&model->ranges, addr);
 
 	return range ? range->value : group_of(model, MAP_LABEL_SEEN_ANONYMOUS, 0, 0);
+}
+
+/* Valid until the next group is made. */
+static struct map_group *group_at(struct map_model *model, uint64_t addr)
+{
+	uint32_t i = group_index_at(model, addr);	/* this may move the groups */
+
+	return &model->groups[i];
 }
 
 /* ---- calls ---- */
@@ -117,7 +125,7 @@ static void apply_map(struct map_model *model, const struct lt_ev_map *event, ui
 static void apply_unmap(struct map_model *model, const struct lt_ev_unmap *event, bool is_counted)
 {
 	if (is_counted)
-		model->groups[group_at(model, event->addr)].unmap_ns += event->duration_ns;
+		group_at(model, event->addr)->unmap_ns += event->duration_ns;
 	if (!event->error)
 		clear_range(model, event->addr, whole_pages(event->length_bytes));
 }
@@ -128,7 +136,7 @@ static void apply_remap_begin(struct map_model *model, const struct lt_ev_remap_
 	struct stream_remap *remap = &model->remaps[stream];
 
 	*remap = (struct stream_remap){ event->addr, whole_pages(event->length_bytes),
-					group_at(model, event->addr), true };
+					group_index_at(model, event->addr), true };
 	clear_range(model, remap->addr, remap->length_bytes);
 }
 
@@ -139,7 +147,7 @@ static void apply_remap_end(struct map_model *model, const struct lt_ev_remap_en
 	struct map_group *group;
 
 	if (!remap.is_known)
-		remap.group = group_at(model, event->addr);
+		remap.group = group_index_at(model, event->addr);
 	model->remaps[stream].is_known = false;
 	if (remap.is_known && (event->error || event->flags & MREMAP_DONTUNMAP))
 		set_range(model, remap.addr, remap.length_bytes, remap.group);
@@ -187,7 +195,7 @@ static void count_lock(struct map_model *model, const struct lt_ev_advise *event
 static void apply_advise(struct map_model *model, const struct lt_ev_advise *event)
 {
 	unsigned bit = advice_bit(event);
-	struct map_group *group = &model->groups[group_at(model, event->addr)];
+	struct map_group *group = group_at(model, event->addr);
 
 	if (bit == MAP_ADVICE_MLOCK)
 		count_lock(model, event);
@@ -205,7 +213,7 @@ static void apply_advise(struct map_model *model, const struct lt_ev_advise *eve
 
 static void apply_protect(struct map_model *model, const struct lt_ev_protect *event)
 {
-	struct map_group *group = &model->groups[group_at(model, event->addr)];
+	struct map_group *group = group_at(model, event->addr);
 
 	group->advise_ns += event->duration_ns;
 	group->failed_count += event->error != 0;

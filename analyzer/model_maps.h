@@ -14,6 +14,7 @@
 
 #include "intervals.h"
 #include "llmtrace/events.h"
+#include "report_hash.h"
 
 enum map_label {
 	MAP_LABEL_ANONYMOUS,		/* mapped through a call, without a file */
@@ -52,6 +53,7 @@ struct map_model {
 	struct interval_map ranges;	/* value: index of the group */
 	struct map_group *groups;
 	size_t group_count, group_capacity;
+	struct key_index group_keys;	/* label and stack > index of the group */
 	struct stream_remap *remaps;	/* by stream */
 	uint64_t snapshot_end;		/* where the last line of /proc/self/maps ended */
 	struct lock_failures lock_failures;

@@ -212,12 +212,12 @@ const struct phase_row *phases_finish(struct phases *phases, uint64_t end_ns, si
 
 	phases_close_all(phases, end_ns);
 	join_segments(phases);
-	first = phases->segments;
-	last = first + (phases->segment_count ? phases->segment_count - 1 : 0);
 	if (!phases->segment_count) {
 		add_plain_row(phases, PHASE_RUN, phases->start_ns, end_ns, &nothing,
 			      phases->totals);
 	} else {
+		first = phases->segments;
+		last = first + phases->segment_count - 1;
 		add_plain_row(phases, PHASE_STARTUP, phases->start_ns, first->begin_ns, &nothing,
 			      &first->begin);
 		for (size_t i = 0; i < phases->segment_count; i++)

@@ -124,5 +124,7 @@ struct trace_stack stacks_get(const struct stacks *stacks, uint32_t id)
 	if (!id_map_get(&stacks->ids, id, &index))
 		return (struct trace_stack){ NULL, 0, false };
 	row = &stacks->rows[index];
+	if (!row->count)
+		return (struct trace_stack){ NULL, 0, row->is_truncated };
 	return (struct trace_stack){stacks->frame_ids + row->first, row->count, row->is_truncated};
 }
