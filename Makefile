@@ -28,7 +28,7 @@ OBJCOPY ?= objcopy
 
 SHIM_OBJECTS := $(patsubst %,$(BUILD)/shim/%.o,$(SHIM_SOURCES) $(SHARED_SOURCES))
 REPORT_OBJECTS := $(patsubst %,$(BUILD)/report/%.o,$(REPORT_SOURCES) $(SHARED_SOURCES))
-REPORT_LIBS := -ldw -lelf -lzstd -ljansson -lstdc++ -lpthread -lm
+REPORT_LIBS := -ldw -lelf -lzstd -ljansson -l:libstdc++.a -lpthread -lm
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)

@@ -2,25 +2,66 @@
 /*
  * Demangling by the C++ runtime, then trimming: what tells overloads apart is dropped, what tells
  * functions apart is kept. See demangle.h.
+ *
+ * A mangled name of 300 bytes can stand for gigabytes: each substitution may name the two before
+ * it. So the text is taken piece by piece and given up when it gets longer than names are.
  */
 #include "demangle.h"
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The C++ ABI's own entry point (libstdc++); there is no C header for it. */
-char *__cxa_demangle(const char *mangled, char *buffer, size_t *length, int *ret_status);
+/* Longer ones, mangled or not, stay as they are. */
+#define MAX_NAME_BYTES 16384u
+
+/*
+ * Of libstdc++.a, where no header has it: hands out the text in pieces and allocates nothing, so
+ * that its callback may leave by longjmp. @return 0 when the name was one.
+ */
+int __gcclibcxx_demangle_callback(const char *mangled,
+				  void (*callback)(const char *piece, size_t length, void *opaque),
+				  void *opaque);
+
+struct name_text {
+	char *bytes;
+	size_t length;
+	jmp_buf too_long;
+};
+
+static void add_piece(const char *piece, size_t length, void *opaque)
+{
+	struct name_text *text = opaque;
+
+	if (length >= MAX_NAME_BYTES - text->length)
+		longjmp(text->too_long, 1);
+	memcpy(text->bytes + text->length, piece, length);
+	text->length += length;
+}
+
+/* @return whether text holds the name. */
+static bool demangle(const char *mangled, struct name_text *text)
+{
+	if (setjmp(text->too_long))
+		return false;
+	return __gcclibcxx_demangle_callback(mangled, add_piece, text) == 0;
+}
 
 /* Replaces every occurrence of from; to is never longer. */
 static void replace(char *name, const char *from, const char *to)
 {
 	size_t from_length = strlen(from), to_length = strlen(to);
+	char *kept = name, *at;
 
-	for (char *at = name; (at = strstr(at, from)); at += to_length) {
-		memcpy(at, to, to_length);
-		memmove(at + to_length, at + from_length, strlen(at + from_length) + 1);
+	while ((at = strstr(name, from))) {
+		memmove(kept, name, (size_t)(at - name));
+		kept += at - name;
+		memcpy(kept, to, to_length);
+		kept += to_length;
+		name = at + from_length;
 	}
+	memmove(kept, name, strlen(name) + 1);
 }
 
 /* @return the character behind the bracket that closes the one at `at`; the end when none does. */
@@ -156,15 +197,20 @@ static size_t base_length(const char *name)
 
 char *demangle_name(const char *name)
 {
-	char *base = strndup(name, base_length(name)), *demangled;
-	int status = 0;
+	char *base = strndup(name, base_length(name));
+	struct name_text text = { 0 };
 
-	if (!base || strncmp(base, "_Z", 2) != 0)
+	if (!base || strncmp(base, "_Z", 2) != 0 || strlen(base) > MAX_NAME_BYTES)
 		return base;
-	demangled = __cxa_demangle(base, NULL, NULL, &status);
-	if (!demangled)
+	text.bytes = malloc(MAX_NAME_BYTES);
+	if (!text.bytes || !demangle(base, &text)) {
+		free(text.bytes);
 		return base;
+	}
 	free(base);
-	demangle_trim(demangled);
-	return demangled;
+	text.bytes[text.length] = '\0';
+	demangle_trim(text.bytes);
+	base = strdup(text.bytes);
+	free(text.bytes);
+	return base;
 }
