@@ -121,3 +121,5 @@ $(BUILD)/tests/walk_check.so: $(TESTS_DIR)/walk/walk_check.c $(WALK_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -Ipreload -Ipreload/arch \
 		-Ipreload/arch/$(ARCH) -fPIC -shared -o $@ $^ -lunwind
+
+include $(TESTS_DIR)/fuzz/rules.mk

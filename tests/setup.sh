@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what `make`, `make check`, `make demo` and `make bench` need on Debian 12.
-#   setup.sh build|check|demo|bench
+# Installs what `make`, `make check`, `make lint`, `make fuzz`, ... need on Debian 12.
+#   setup.sh build|check|demo|bench|fuzz|lint
 # Looks for the things themselves (a command, a header), not for packages: what was installed in
 # another way counts. With nothing missing it takes milliseconds and never calls apt. As root it
 # installs the rest; for anybody else it prints the command and ends with 2.
@@ -16,9 +16,13 @@ check="$engine cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
 	/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2:libjemalloc2
 	/usr/lib/$(uname -m)-linux-gnu/libtcmalloc_minimal.so.4:libtcmalloc-minimal4
 	/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so:libeatmydata1"
+# The runtimes of gcc's sanitizers come with gcc; libFuzzer with the headers of clang's package.
+fuzz="clang:clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev"
+lint="clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck
+	shellcheck:shellcheck"
 
 usage() {
-	echo "usage: setup.sh build|check|demo|bench" >&2
+	echo "usage: setup.sh build|check|demo|bench|fuzz|lint" >&2
 	exit 2
 }
 
@@ -27,6 +31,8 @@ case $1 in
 build) wanted=$build ;;
 demo) wanted="$build $engine" ;;
 check | bench) wanted="$build $check" ;;
+fuzz) wanted="$build $fuzz" ;;
+lint) wanted="$build $lint" ;;
 *) usage ;;
 esac
 
