@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	id_bytes = find_build_id(&memory, id, sizeof(id));
 	if (!id_bytes)
 		return 0;
-	file = symbol_file_open(memory.path, id, id_bytes, "/nowhere");
+	file = symbol_file_open(memory.path, id, id_bytes, "/nowhere", true);
 	if (!file)
 		return 0;
 	look_up(file, offset);
