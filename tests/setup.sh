@@ -8,10 +8,10 @@
 set -eu
 
 build="gcc:gcc g++:g++ make:make ld:binutils stdio.h:libc6-dev zstd.h:libzstd-dev
-	libunwind.h:libunwind-dev elfutils/libdw.h:libdw-dev libelf.h:libelf-dev
+	elfutils/libdw.h:libdw-dev libelf.h:libelf-dev
 	jansson.h:libjansson-dev"
 engine="node:nodejs npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates"
-check="$engine cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
+check="$engine libunwind.h:libunwind-dev cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
 	musl-gcc:musl-tools jemalloc/jemalloc.h:libjemalloc-dev heaptrack:heaptrack heaptrack_print:heaptrack
 	/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2:libjemalloc2
 	/usr/lib/$(uname -m)-linux-gnu/libtcmalloc_minimal.so.4:libtcmalloc-minimal4

@@ -95,8 +95,6 @@ def entry_of(frames):
 
 def hook_of(call, shim):
     """@return the hook of this very system call that the target entered, or None"""
-    if any(is_in(frame, "libunwind") for frame in call.frames):
-        return None		# the stack walker calls through the hooks, which pass it on
     _, outside = entry_of(call.frames)
     if len(outside) < 2 or not is_in(outside[0], shim):
         return None
@@ -109,7 +107,7 @@ def class_of(call, shim):
     frames = call.frames
     if not frames:
         return None
-    if any(is_in(frame, "libunwind") for frame in frames) or is_in(frames[0], shim):
+    if is_in(frames[0], shim):
         return "the shim's own"
     if is_in(frames[0], "ld-linux"):
         own = any(is_in(frame, shim) for frame in frames)
