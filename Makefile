@@ -68,10 +68,12 @@ $(BUILD)/llmtrace-report: $(REPORT_OBJECTS)
 	$(if $(V),,@echo '  LINK $@')
 	$(Q)$(CC) $(CFLAGS) -o $@ $(REPORT_OBJECTS) $(REPORT_LIBS)
 
-$(BUILD)/llmtrace: $(wildcard analyzer/command/*.[ch]) include/llmtrace/options.def include/llmtrace/version.h
+$(BUILD)/llmtrace: $(wildcard analyzer/command/*.[ch] analyzer/command/*.def) include/llmtrace/options.def \
+		include/llmtrace/version.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK $@')
-	$(Q)$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -Ianalyzer/command -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -Ianalyzer/command -o $@ $(filter %.c,$^) \
+		-ljansson -ldl
 
 $(BUILD)/format_tables: analyzer/docs/format_tables.c include/llmtrace/events.c include/llmtrace/events.def \
 		include/llmtrace/names.def include/llmtrace/events.h

@@ -9,12 +9,12 @@
 
 struct elf_look {
 	bool is_elf;
-	uint8_t class;		/* ELFCLASS32, ELFCLASS64 */
-	uint8_t data;		/* ELFDATA2LSB, ELFDATA2MSB */
-	uint16_t machine;	/* EM_... */
-	char loader[PATH_MAX];	/* "" for a static program */
-	bool has_malloc;	/* it exports a malloc, which the loader finds before ours */
-	char allocator[128];	/* a library that it needs and that is known to be an allocator */
+	uint8_t class;	       /* ELFCLASS32, ELFCLASS64 */
+	uint8_t data;	       /* ELFDATA2LSB, ELFDATA2MSB */
+	uint16_t machine;      /* EM_... */
+	char loader[PATH_MAX]; /* "" for a static program */
+	bool has_malloc;       /* it exports a malloc, which the loader finds before ours */
+	char allocator[128];   /* a library that it needs and that is known to be an allocator */
 };
 
 /* Fills ret_look; what cannot be read stays empty. */

@@ -13,7 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor.h"
 #include "llmtrace/version.h"
+#include "shim.h"
 #include "target.h"
 
 #define EXIT_USAGE 2
@@ -27,6 +29,7 @@ static int usage_error(const char *what, const char *detail)
 static void print_help(void)
 {
 	printf("usage: llmtrace run [options] [--] COMMAND [ARGUMENT...]\n"
+	       "       llmtrace doctor [--json]     what can be seen on this machine\n\n"
 	       "Runs COMMAND and records its heap, mappings, threads, file reads and engine "
 	       "phases.\n"
 	       "Read the trace with llmtrace-report.\n\n"
@@ -44,39 +47,12 @@ static void print_help(void)
 #undef LT_OPTION
 }
 
-/* ---- finding the shim ---- */
-
-/* The shim lies beside this program (build folder), or in ../lib/llmtrace of an installation. */
-static bool find_shim(char *buffer, size_t bytes)
-{
-	static const char *const places[] = {"", "../lib/llmtrace/"};
-	char exe[PATH_MAX], place[PATH_MAX * 2];
-	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
-
-	exe[length > 0 ? length : 0] = '\0';
-	slash = strrchr(exe, '/');
-	if (!slash)
-		return false;
-	slash[1] = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char real[PATH_MAX];
-
-		snprintf(place, sizeof(place), "%s%slibllmtrace.so", exe, places[i]);
-		if (!realpath(place, real) || strlen(real) >= bytes)
-			continue;
-		strcpy(buffer, real);
-		return true;
-	}
-	return false;
-}
-
 static int set_preload(void)
 {
 	const char *before = getenv("LD_PRELOAD");
 	char shim[PATH_MAX], *value;
 
-	if (!find_shim(shim, sizeof(shim)))
+	if (!shim_find(shim, sizeof(shim)))
 		return usage_error(
 			"libllmtrace.so is neither beside this program nor in ../lib/llmtrace", "");
 	if (strpbrk(shim, " :"))
@@ -162,6 +138,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(verb, "run"))
 		return run(argc - 1, argv + 1);
+	if (!strcmp(verb, "doctor"))
+		return doctor_run(argc - 1, argv + 1);
 	if (!strcmp(verb, "--version")) {
 		printf("llmtrace %s\n", LLMTRACE_VERSION);
 		return 0;
@@ -170,7 +148,7 @@ int main(int argc, char **argv)
 		print_help();
 		return 0;
 	}
-	if (!strcmp(verb, "attach") || !strcmp(verb, "doctor"))
+	if (!strcmp(verb, "attach"))
 		return usage_error("this version has no command ", verb);
 	return *verb ? usage_error("unknown command ", verb)
 		     : usage_error("a command is missing: llmtrace run COMMAND", "");
