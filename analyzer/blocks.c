@@ -215,7 +215,7 @@ void block_index_release(struct block_index *index)
 void block_buffer_release(struct block_buffer *buffer)
 {
 	free(buffer->compressed);
-	free(buffer->raw);
+	free(buffer->payload);
 	ZSTD_freeDCtx(buffer->context);
 	memset(buffer, 0, sizeof(*buffer));
 }
@@ -234,8 +234,9 @@ static bool reserve(uint8_t **bytes, size_t *capacity, size_t wanted)
 	return true;
 }
 
-const char *block_read(const struct block_index *index, const struct block *block,
-		       struct block_buffer *buffer)
+/* Decompresses the payload that a block is or is a part of. */
+static const char *read_payload(const struct block_index *index, const struct block *block,
+				struct block_buffer *buffer)
 {
 	size_t got;
 
@@ -243,16 +244,33 @@ const char *block_read(const struct block_index *index, const struct block *bloc
 		buffer->context = ZSTD_createDCtx();
 	if (!buffer->context ||
 	    !reserve(&buffer->compressed, &buffer->compressed_capacity, block->compressed_bytes) ||
-	    !reserve(&buffer->raw, &buffer->raw_capacity, (size_t)block->raw_bytes + 1))
+	    !reserve(&buffer->payload, &buffer->payload_capacity, (size_t)block->payload_bytes + 1))
 		return "not enough memory for the block";
 	if (window_pread(index->fd, buffer->compressed, block->compressed_bytes,
 			 block->payload_offset) != block->compressed_bytes)
 		return "the block could not be read again";
-	got = ZSTD_decompressDCtx(buffer->context, buffer->raw, (size_t)block->raw_bytes + 1,
-				  buffer->compressed, block->compressed_bytes);
+	got = ZSTD_decompressDCtx(buffer->context, buffer->payload,
+				  (size_t)block->payload_bytes + 1, buffer->compressed,
+				  block->compressed_bytes);
 	if (ZSTD_isError(got))
 		return "the block cannot be decompressed";
-	if (got != block->raw_bytes)
+	if (got != block->payload_bytes)
 		return "the block has another length than its header says";
+	return NULL;
+}
+
+const char *block_read(const struct block_index *index, const struct block *block,
+		       struct block_buffer *buffer)
+{
+	const char *fault = NULL;
+
+	if (buffer->payload_offset != block->payload_offset) {
+		buffer->payload_offset = 0;
+		fault = read_payload(index, block, buffer);
+	}
+	if (fault)
+		return fault;
+	buffer->payload_offset = block->payload_offset;
+	buffer->raw = buffer->payload + block->part_offset;
 	return NULL;
 }

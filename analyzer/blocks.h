@@ -24,12 +24,17 @@
 /* Ids of streams, modules, stacks and strings end here, so that dense arrays over them are safe. */
 #define TRACE_MAX_ID (1u << 24)
 
-/* Where a block's compressed payload lies, and what its header says. */
+/*
+ * Where a block's compressed payload lies, and what its header says. The members of a bundle are
+ * blocks of events that share one payload: part_offset and raw_bytes tell their part of it.
+ */
 struct block {
 	uint64_t payload_offset;
 	uint64_t first_position, end_position;
 	uint64_t begin_ns, end_ns;
 	uint32_t compressed_bytes, raw_bytes;
+	uint32_t payload_bytes;		/* of the whole payload, decompressed */
+	uint32_t part_offset;
 	uint32_t event_count;
 	uint32_t stream;
 	uint16_t type;
@@ -91,15 +96,18 @@ bool block_is_older(const struct block *block, uint64_t oldest_segment);
 
 /* Buffers of one thread for block_read. Zero before the first use. */
 struct block_buffer {
-	uint8_t *compressed, *raw;
-	size_t compressed_capacity, raw_capacity;
+	const uint8_t *raw;		/* what block_read read last */
+	uint8_t *compressed, *payload;
+	size_t compressed_capacity, payload_capacity;
+	uint64_t payload_offset;	/* of what is in payload; 0 for nothing */
 	void *context;			/* ZSTD_DCtx */
 };
 
 void block_buffer_release(struct block_buffer *buffer);
 
 /*
- * Reads and decompresses a block into buffer->raw. Any thread, each with a buffer of its own.
+ * Reads and decompresses a block; buffer->raw then has its raw_bytes. Any thread, each with a buffer
+ * of its own, for one index.
  * @return NULL, or what is wrong (a constant string).
  */
 const char *block_read(const struct block_index *index, const struct block *block,

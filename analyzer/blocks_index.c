@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "blocks_bundle.h"
 #include "blocks_window.h"
 
 #define FRAME_BYTES sizeof(struct lt_frame_header)
@@ -57,6 +58,7 @@ static void block_from_header(struct block *block, const struct lt_block_header 
 		.end_ns = header->end_ns,
 		.compressed_bytes = header->compressed_bytes,
 		.raw_bytes = header->raw_bytes,
+		.payload_bytes = header->raw_bytes,
 		.event_count = header->event_count,
 		.stream = header->stream,
 		.type = header->type,
@@ -69,7 +71,8 @@ static bool is_header_sane(const struct lt_block_header *header)
 {
 	return header->magic == LT_BLOCK_MAGIC && header->raw_bytes <= BLOCK_RAW_MAX_BYTES &&
 	       header->compressed_bytes <= BLOCK_RAW_MAX_BYTES && header->stream < TRACE_MAX_ID &&
-	       header->event_count <= BLOCK_MAX_EVENTS && header->time_shift <= LT_TIME_SHIFT_MAX;
+	       header->event_count <= BLOCK_MAX_EVENTS && header->time_shift <= LT_TIME_SHIFT_MAX &&
+	       (header->type != LT_BLOCK_BUNDLE || header->raw_bytes <= LT_BUNDLE_MAX_BYTES);
 }
 
 static struct frame look_at_block(struct window *window, uint64_t offset, uint32_t content_bytes)
@@ -227,6 +230,16 @@ static bool add_pool_part(struct block_index *index, const struct block *block)
 	return append(list, block);
 }
 
+static void note_stretch(struct block_index *index, uint64_t offset, uint64_t end,
+			 const char *reason)
+{
+	struct trace_damage damage = {
+		.offset = offset, .byte_count = end - offset, .reason = reason,
+	};
+
+	damage_add(&index->damage, &damage);
+}
+
 static bool add_block(struct block_index *index, const struct block *block)
 {
 	switch (block->type) {
@@ -247,14 +260,23 @@ static bool add_block(struct block_index *index, const struct block *block)
 	}
 }
 
-static void note_stretch(struct block_index *index, uint64_t offset, uint64_t end,
-			 const char *reason)
+/* Its members are blocks of events like any other. @return false when memory is short. */
+static bool add_bundle(struct block_index *index, const struct block *block,
+		       struct block_buffer *buffer)
 {
-	struct trace_damage damage = {
-		.offset = offset, .byte_count = end - offset, .reason = reason,
-	};
+	struct bundle_walk walk;
+	const char *fault = block_read(index, block, buffer);
+	struct block member;
 
-	damage_add(&index->damage, &damage);
+	if (!fault)
+		fault = bundle_begin(&walk, block, buffer->raw);
+	while (!fault && bundle_next(&walk, &member))
+		if (!append(&index->events, &member))
+			return false;
+	if (fault)
+		note_stretch(index, block->payload_offset,
+			     block->payload_offset + block->compressed_bytes, fault);
+	return true;
 }
 
 /* @return where to go on after a frame that is cut or bad. */
@@ -275,7 +297,8 @@ static uint64_t step_over(struct block_index *index, struct window *window, uint
 	return next;
 }
 
-static bool walk(struct block_index *index, struct window *window, uint64_t offset)
+static bool walk(struct block_index *index, struct window *window, uint64_t offset,
+		 struct block_buffer *buffer)
 {
 	uint64_t budget_bytes = (index->file_bytes + (1u << 20)) * SEARCH_BUDGET_FACTOR;
 
@@ -288,7 +311,9 @@ static bool walk(struct block_index *index, struct window *window, uint64_t offs
 		}
 		if (frame.kind == FRAME_IS_BLOCK) {
 			index->has_end = false;
-			if (!add_block(index, &frame.block))
+			if (!(frame.block.type == LT_BLOCK_BUNDLE ?
+				      add_bundle(index, &frame.block, buffer) :
+				      add_block(index, &frame.block)))
 				return false;
 		} else if (frame.kind == FRAME_IS_END) {
 			index->has_end = true;
@@ -301,6 +326,7 @@ static bool walk(struct block_index *index, struct window *window, uint64_t offs
 
 bool block_index_walk(struct block_index *index, uint64_t offset)
 {
+	struct block_buffer buffer = { 0 };
 	struct window window;
 	bool is_done;
 
@@ -309,7 +335,8 @@ bool block_index_walk(struct block_index *index, uint64_t offset)
 		offset = FRAME_BYTES + sizeof(struct lt_file_header);
 		note_stretch(index, 0, offset, "the length of the file header is damaged");
 	}
-	is_done = walk(index, &window, offset);
+	is_done = walk(index, &window, offset, &buffer);
+	block_buffer_release(&buffer);
 	window_release(&window);
 	return is_done;
 }

@@ -199,10 +199,14 @@ static const char *write_all(struct scrub *scrub)
 {
 	const char *fault = write_header(scrub) ? NULL : strerror(errno);
 
-	for (size_t i = 0; i < scrub->block_count && !fault; i++)
+	for (size_t i = 0; i < scrub->block_count && !fault; i++) {
+		/* the members of a bundle stand in one block */
+		if (i && scrub->blocks[i].payload_offset == scrub->blocks[i - 1].payload_offset)
+			continue;
 		fault = scrub->blocks[i].type == LT_BLOCK_DEFS
 				? rewrite_block(scrub, &scrub->blocks[i])
 				: copy_block(scrub, &scrub->blocks[i]);
+	}
 	if (!fault && scrub->pool.bytes)
 		fault = write_pool(scrub);
 	if (!fault && scrub->index.has_end) {

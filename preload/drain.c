@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "bundle.h"
 #include "clock.h"
 #include "definitions.h"
 #include "encode.h"
@@ -30,6 +31,8 @@ static uint64_t own_flushed_at_ns;
 static uint64_t ended_lost_count; /* of rings that were given back */
 static bool is_held_up;		  /* by a record that is still being written */
 
+static bundle_settle_fn settle;
+
 bool drain_init(void)
 {
 	own_ring = pool_take_ring(0);
@@ -39,7 +42,7 @@ bool drain_init(void)
 	own_ring->stream = 1;
 	drain_take_clock();
 	pool_header->first_clock = clock_map.first;
-	return encode_init(&clock_map) && definitions_init();
+	return encode_init(&clock_map) && bundle_init(settle) && definitions_init();
 }
 
 struct lt_ring *drain_own_ring(void)
@@ -115,21 +118,74 @@ void drain_write_encoded(struct lt_block_header *header)
 	trace_file_write_block(header, payload, (size_t)(out.at - payload));
 }
 
-static void write_events(const struct lt_ring *ring, uint64_t end_position)
+static void emit_stream_stats(const struct lt_ring *ring)
 {
-	struct lt_block_header header = {
-		.type = LT_BLOCK_EVENTS,
-		.stream = ring->stream,
-		.first_position = ring->tail,
-		.end_position = end_position,
-		.begin_ns = encode_begin_ns(),
-		.end_ns = encode_end_ns(),
-		.event_count = encode_count(),
-		.time_shift = ENCODE_TIME_SHIFT,
-	};
+	uint64_t first_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->first_lost) : 0;
+	uint64_t last_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->last_lost) : 0;
 
+	WRITER_EMIT(own_ring, stream_stats, 0, event->event_count = ring->event_count;
+		    event->lost_count = ring->lost_count; event->first_lost_ns = first_ns;
+		    event->last_lost_ns = last_ns; event->wait_count = ring->wait_count;
+		    event->wait_ns = clock_map_span_ns(&clock_map, ring->wait_ticks);
+		    event->passed_count = ring->passed_count;
+		    event->lost_stack_count = ring->lost_stack_count; event->stream = ring->stream;
+		    event->tid = ring->tid);
+}
+
+/* The ring of a thread that is gone is empty. */
+static void give_back(struct lt_ring *ring)
+{
+	emit_stream_stats(ring);
+	if (pool_header->groups & LT_GROUP_threads)
+		WRITER_EMIT(own_ring, thread_end, 0, event->tid = ring->tid;
+			    event->stream = ring->stream);
+	ended_lost_count += ring->lost_count;
+	__atomic_store_n(&ring->tail, ring->head, __ATOMIC_RELEASE);
+	pool_give_ring(ring);
+}
+
+static void announce_progress(void)
+{
+	__atomic_add_fetch(&ring_progress, 1, __ATOMIC_RELEASE);
+	sys_futex_wake(&ring_progress, INT_MAX);
+}
+
+/* What was drained is in the file: gives the slots back, and the ring of a thread that is gone. */
+static void settle(const struct bundle_member *member)
+{
+	struct lt_ring *ring = member->ring;
+
+	for (unsigned i = 0; member->has_runs && i < LT_OPEN_RUN_COUNT; i++)
+		__atomic_store_n(&ring->runs[i].event.count, 0, __ATOMIC_RELEASE);
+	ring->event_count += member->header.event_count;
+	__atomic_store_n(&ring->tail, member->header.end_position, __ATOMIC_RELEASE);
+	if (member->was_full)
+		announce_progress();
+	if (member->is_last)
+		give_back(ring);
+}
+
+/* Few events wait for those of other rings until bundle_write. */
+static void write_events(struct bundle_member *member)
+{
+	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
+	struct lt_block_header *header = &member->header;
+
+	header->type = LT_BLOCK_EVENTS;
+	header->stream = member->ring->stream;
+	header->first_position = member->ring->tail;
+	header->begin_ns = encode_begin_ns();
+	header->end_ns = encode_end_ns();
+	header->event_count = encode_count();
+	header->time_shift = ENCODE_TIME_SHIFT;
+	encode_finish(&out);
+	if (encode_count() <= BUNDLE_EVENTS_MAX && out.at - payload < LT_BUNDLE_MAX_BYTES / 2) {
+		bundle_add(member, payload, (size_t)(out.at - payload));
+		return;
+	}
 	trace_file_write_definitions(0);
-	drain_write_encoded(&header);
+	trace_file_write_block(header, payload, (size_t)(out.at - payload));
+	settle(member);
 }
 
 static void define_stream(struct lt_ring *ring)
@@ -159,26 +215,31 @@ void drain_define_streams_again(void)
 	}
 }
 
-static void announce_progress(void)
-{
-	__atomic_add_fetch(&ring_progress, 1, __ATOMIC_RELEASE);
-	sys_futex_wake(&ring_progress, INT_MAX);
-}
+/* is_last: the thread is gone, or the trace is being closed: the open runs are taken, too. */
+struct drain_request {
+	uint64_t until_ticks;
+	bool is_dead; /* what is not committed now never will be */
+	bool has_runs;
+	bool is_last;
+};
 
-/*
- * @return whether anything was taken. with_runs: the open runs too; the thread is gone, or the
- * trace is being closed.
- */
-static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool with_runs)
+/* @return whether anything was taken; it may wait for bundle_write. */
+static bool drain(struct lt_ring *ring, const struct drain_request *request)
 {
-	uint64_t end;
-	bool was_full =
-		__atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail > LT_RING_SLOTS / 2;
+	struct bundle_member member = {
+		.ring = ring,
+		.has_runs = request->has_runs,
+		.is_last = request->is_last,
+		.was_full = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail >
+			    LT_RING_SLOTS / 2,
+	};
 
+	if (bundle_has(ring))
+		bundle_write();
 	encode_begin();
 	define_stream(ring);
-	end = take_records(ring, until_ticks, is_dead);
-	if (with_runs)
+	member.header.end_position = take_records(ring, request->until_ticks, request->is_dead);
+	if (request->has_runs)
 		for (unsigned i = 0; i < LT_OPEN_RUN_COUNT; i++)
 			if (ring->runs[i].event.count)
 				encode_add(&ring->runs[i].event.head);
@@ -187,19 +248,30 @@ static bool drain(struct lt_ring *ring, uint64_t until_ticks, bool is_dead, bool
 	 */
 	if (!encode_count())
 		return false;
-	write_events(ring, end);
-	for (unsigned i = 0; with_runs && i < LT_OPEN_RUN_COUNT; i++)
-		__atomic_store_n(&ring->runs[i].event.count, 0, __ATOMIC_RELEASE);
-	ring->event_count += encode_count();
-	__atomic_store_n(&ring->tail, end, __ATOMIC_RELEASE);
-	if (was_full)
-		announce_progress();
+	write_events(&member);
 	return true;
+}
+
+/* Everything that a ring still has, with its open runs. is_last: the ring goes back then. */
+static void drain_rest(struct lt_ring *ring, bool is_last)
+{
+	const struct drain_request most = {.until_ticks = UINT64_MAX, .is_dead = true};
+	const struct drain_request rest = {
+		.until_ticks = UINT64_MAX, .is_dead = true, .has_runs = true, .is_last = is_last};
+
+	/* a block has room for the slots of a ring; the runs may not fit besides */
+	while (ring->head - ring->tail > LT_RING_SLOTS / 2 && drain(ring, &most))
+		;
+	if (!drain(ring, &rest) && is_last)
+		give_back(ring);
 }
 
 void writer_drain_own(void)
 {
-	drain(own_ring, UINT64_MAX, true, false);
+	const struct drain_request request = {.until_ticks = UINT64_MAX, .is_dead = true};
+
+	drain(own_ring, &request);
+	bundle_write();
 }
 
 /* One block of definitions for all new streams, instead of one before each. */
@@ -213,20 +285,6 @@ static void define_streams(void)
 }
 
 /* ---- threads that are gone ---- */
-static void emit_stream_stats(const struct lt_ring *ring)
-{
-	uint64_t first_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->first_lost) : 0;
-	uint64_t last_ns = ring->lost_count ? clock_map_ns(&clock_map, ring->last_lost) : 0;
-
-	WRITER_EMIT(own_ring, stream_stats, 0, event->event_count = ring->event_count;
-		    event->lost_count = ring->lost_count; event->first_lost_ns = first_ns;
-		    event->last_lost_ns = last_ns; event->wait_count = ring->wait_count;
-		    event->wait_ns = clock_map_span_ns(&clock_map, ring->wait_ticks);
-		    event->passed_count = ring->passed_count;
-		    event->lost_stack_count = ring->lost_stack_count; event->stream = ring->stream;
-		    event->tid = ring->tid);
-}
-
 /*
  * A newer ring of the same thread id tells that the kernel has given the number to another thread.
  */
@@ -249,19 +307,6 @@ static bool is_gone(const struct lt_ring *ring)
 	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) < 0 || has_successor(ring);
 }
 
-static void retire(struct lt_ring *ring)
-{
-	while (drain(ring, UINT64_MAX, true, false))
-		;
-	drain(ring, UINT64_MAX, true, true);
-	emit_stream_stats(ring);
-	if (pool_header->groups & LT_GROUP_threads)
-		WRITER_EMIT(own_ring, thread_end, 0, event->tid = ring->tid; event->stream = ring->stream);
-	ended_lost_count += ring->lost_count;
-	__atomic_store_n(&ring->tail, ring->head, __ATOMIC_RELEASE);
-	pool_give_ring(ring);
-}
-
 void drain_retire_gone(void)
 {
 	uint32_t count = pool_ring_count();
@@ -273,8 +318,9 @@ void drain_retire_gone(void)
 		if (ring != own_ring &&
 		    __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
 		    is_gone(ring))
-			retire(ring);
+			drain_rest(ring, true);
 	}
+	bundle_write();
 }
 
 /* The writer's own events are in the pool, too: they need not go to the file at once. */
@@ -303,8 +349,11 @@ bool drain_all(bool is_flush)
 		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE || !used)
 			continue;
 		if (used >= DRAIN_SLOTS || is_due(ring, is_flush))
-			is_progress |= drain(ring, until_ticks, ring == own_ring, false);
+			is_progress |=
+				drain(ring, &(struct drain_request){.until_ticks = until_ticks,
+								    .is_dead = ring == own_ring});
 	}
+	bundle_write();
 	if (!is_held_up)
 		live_heap_cut(until_ticks);
 	return is_progress;
@@ -321,8 +370,10 @@ bool drain_cut(uint64_t *ret_ticks)
 		struct lt_ring *ring = pool_ring(i);
 
 		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE)
-			drain(ring, *ret_ticks, ring == own_ring, false);
+			drain(ring, &(struct drain_request){.until_ticks = *ret_ticks,
+							    .is_dead = ring == own_ring});
 	}
+	bundle_write();
 	if (!is_held_up)
 		live_heap_cut(*ret_ticks);
 	return !is_held_up;
@@ -392,8 +443,7 @@ void drain_for_good(void)
 
 		if (ring->state != LT_RING_IN_USE || ring == own_ring)
 			continue;
-		while (drain(ring, UINT64_MAX, true, false))
-			;
-		drain(ring, UINT64_MAX, true, true);
+		drain_rest(ring, false);
 	}
+	bundle_write();
 }

@@ -369,7 +369,7 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 	*written = *header;
 	is_written = !ZSTD_isError(compressed) &&
 		     write_frame(sizeof(*frame) + sizeof(*header) + compressed);
-	if (header->type == LT_BLOCK_EVENTS)
+	if (header->type == LT_BLOCK_EVENTS || header->type == LT_BLOCK_BUNDLE)
 		*(is_written ? &event_count : &unwritten_count) += header->event_count;
 }
 

@@ -60,6 +60,7 @@ enum lt_block_type {
 	LT_BLOCK_EVENTS = 3, /* events of one stream */
 	LT_BLOCK_POOL = 4,   /* a part of the pool file of a killed process; see pool.h */
 	LT_BLOCK_LIVE = 5,   /* blocks of the heap that were live when a segment began */
+	LT_BLOCK_BUNDLE = 6, /* small blocks of events of several streams */
 };
 
 /* Set in the flags of a block of definitions that repeats earlier ones. */
@@ -86,10 +87,14 @@ enum lt_block_type {
 #define LT_BLOCK_IS_LAST_PART 2u
 #define LT_POOL_PART_BYTES (32u << 20) /* at most, of a part before compression */
 
+/* Of the payload of a BUNDLE block before compression, at most. */
+#define LT_BUNDLE_MAX_BYTES (1u << 20)
+
 #define LT_BLOCK_MAGIC 0x3142544cu /* "LTB1" */
 
 /*
- * For TABLE and DEFS the stream, positions and times are 0, for POOL stream and times.
+ * For TABLE and DEFS the stream, positions and times are 0, for POOL stream and times, for BUNDLE
+ * stream and positions.
  * Positions count slots since the stream's ring was made; a stream's blocks follow each other
  * without a gap unless something was lost. crc covers this struct with crc 0, then the compressed
  * payload.
@@ -136,6 +141,12 @@ struct lt_file_end {
  *   field i of the event table, LT_COLUMN_STACK (LEB128 of the stack id), LT_COLUMN_AUX (one byte)
  * A column whose values are all 0 is left out. A field of codec LT_CODEC_recent has two columns: the
  * codes, and with codec LT_CODEC_new the addresses that the codes cannot tell.
+ *
+ * Payload of a BUNDLE block:
+ *   varint member_count, for each member: varint stream, varint first_position, varint slots
+ *   (end_position - first_position), varint begin and varint length in time, in units of
+ *   2^time_shift ns, the first one from begin_ns of the block on, varint event_count, varint bytes;
+ *   then the members in that order, each the payload of an EVENTS block.
  *
  * Payload of a DEFS block: event_count rows: varint kind, varint length of the rest of the row,
  * then the fields of the table: number as LEB128; text, bytes and frames as length and bytes. A

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The writer of trace_builder.h: plain, slow, and driven by the event table. */
-#include "trace_builder.h"
+#include "trace_builder_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,30 +10,7 @@
 
 #include "llmtrace/wire.h"
 
-#define MAX_STREAMS 65536
-
-struct bytes {
-	uint8_t *data;
-	size_t length, capacity;
-};
-
-struct trace_builder {
-	FILE *file;
-	struct lt_file_header header;
-	struct bytes definitions, row;
-	uint32_t definition_count;
-	struct bytes records;		/* of the open block, one behind the other */
-	struct bytes columns[256];	/* scratch */
-	struct bytes news;		/* scratch: new addresses of a recent column */
-	uint32_t event_count;
-	uint64_t total_count, latest_ns;
-	uint64_t positions[MAX_STREAMS];
-	struct bytes payload, compressed;
-	uint16_t block_flags;		/* of all blocks to come */
-	uint16_t events_type;
-};
-
-static void need(bool is_true, const char *what)
+void builder_need(bool is_true, const char *what)
 {
 	if (is_true)
 		return;
@@ -41,29 +18,29 @@ static void need(bool is_true, const char *what)
 	abort();
 }
 
-static void put(struct bytes *bytes, const void *data, size_t length)
+void bytes_put(struct bytes *bytes, const void *data, size_t length)
 {
 	if (bytes->length + length > bytes->capacity) {
 		bytes->capacity = (bytes->length + length) * 2;
 		bytes->data = realloc(bytes->data, bytes->capacity);
-		need(bytes->data, "no memory");
+		builder_need(bytes->data, "no memory");
 	}
 	if (length)
 		memcpy(bytes->data + bytes->length, data, length);
 	bytes->length += length;
 }
 
-static void put_varint(struct bytes *bytes, uint64_t value)
+void bytes_put_varint(struct bytes *bytes, uint64_t value)
 {
 	uint8_t text[LT_VARINT_MAX_BYTES];
 
-	put(bytes, text, (size_t)(lt_varint_put(text, value) - text));
+	bytes_put(bytes, text, (size_t)(lt_varint_put(text, value) - text));
 }
 
 static void put_text(struct bytes *bytes, const void *text, size_t length)
 {
-	put_varint(bytes, length);
-	put(bytes, text, length);
+	bytes_put_varint(bytes, length);
+	bytes_put(bytes, text, length);
 }
 
 static void put_name(struct bytes *bytes, const char *name)
@@ -75,9 +52,9 @@ struct trace_builder *builder_new(const char *path)
 {
 	struct trace_builder *builder = calloc(1, sizeof(*builder));
 
-	need(builder, "no memory");
+	builder_need(builder, "no memory");
 	builder->file = fopen(path, "we");
-	need(builder->file, "the file cannot be made");
+	builder_need(builder->file, "the file cannot be made");
 	memcpy(builder->header.magic, LT_FILE_MAGIC, sizeof(builder->header.magic));
 	builder->header.major = LT_FORMAT_MAJOR;
 	builder->header.minor = LT_FORMAT_MINOR;
@@ -97,7 +74,7 @@ struct lt_file_header *builder_header(struct trace_builder *builder)
 
 void builder_raw(struct trace_builder *builder, const void *bytes, size_t length)
 {
-	need(fwrite(bytes, 1, length, builder->file) == length, "the file cannot be written");
+	builder_need(fwrite(bytes, 1, length, builder->file) == length, "the file cannot be written");
 }
 
 static void put_frame_header(struct trace_builder *builder, uint32_t magic, uint32_t content_bytes)
@@ -120,7 +97,7 @@ void builder_raw_block(struct trace_builder *builder, const struct lt_block_head
 		compressed->capacity = bound;
 	}
 	got = ZSTD_compress(compressed->data, bound, payload, bytes, 1);
-	need(!ZSTD_isError(got), "cannot compress");
+	builder_need(!ZSTD_isError(got), "cannot compress");
 	block.magic = LT_BLOCK_MAGIC;
 	block.flags |= builder->block_flags;
 	block.crc = 0;
@@ -134,27 +111,27 @@ void builder_raw_block(struct trace_builder *builder, const struct lt_block_head
 
 static void put_table(struct bytes *table)
 {
-	put_varint(table, lt_event_info_count);
+	bytes_put_varint(table, lt_event_info_count);
 	for (unsigned i = 0; i < lt_event_info_count; i++) {
 		const struct lt_event_info *info = &lt_event_infos[i];
 
-		put_varint(table, info->kind);
+		bytes_put_varint(table, info->kind);
 		put_name(table, info->name);
 		put_name(table, info->aux);
-		put_varint(table, info->group);
-		put_varint(table, info->field_count);
+		bytes_put_varint(table, info->group);
+		bytes_put_varint(table, info->field_count);
 		for (unsigned j = 0; j < info->field_count; j++) {
 			put_name(table, info->fields[j].name);
-			put_varint(table, info->fields[j].type);
-			put_varint(table, info->fields[j].unit);
-			put_varint(table, info->fields[j].codec);
-			put_varint(table, info->fields[j].count);
+			bytes_put_varint(table, info->fields[j].type);
+			bytes_put_varint(table, info->fields[j].unit);
+			bytes_put_varint(table, info->fields[j].codec);
+			bytes_put_varint(table, info->fields[j].count);
 		}
 	}
-	put_varint(table, lt_name_info_count);
+	bytes_put_varint(table, lt_name_info_count);
 	for (unsigned i = 0; i < lt_name_info_count; i++) {
 		put_name(table, lt_name_infos[i].list);
-		put_varint(table, lt_name_infos[i].value);
+		bytes_put_varint(table, lt_name_infos[i].value);
 		put_name(table, lt_name_infos[i].name);
 	}
 }
@@ -182,7 +159,7 @@ void builder_start(struct trace_builder *builder)
 
 void builder_definition(struct trace_builder *builder, unsigned kind, const void *row, size_t bytes)
 {
-	put_varint(&builder->definitions, kind);
+	bytes_put_varint(&builder->definitions, kind);
 	put_text(&builder->definitions, row, bytes);
 	builder->definition_count++;
 }
@@ -206,7 +183,7 @@ void builder_string(struct trace_builder *builder, uint32_t id, const char *text
 {
 	struct bytes *row = begin_row(builder);
 
-	put_varint(row, id);
+	bytes_put_varint(row, id);
 	put_name(row, text);
 	builder_definition(builder, LT_KIND_string, row->data, row->length);
 }
@@ -215,9 +192,9 @@ void builder_stream(struct trace_builder *builder, uint32_t id, uint32_t tid, ui
 {
 	struct bytes *row = begin_row(builder);
 
-	put_varint(row, id);
-	put_varint(row, tid);
-	put_varint(row, start_ns);
+	bytes_put_varint(row, id);
+	bytes_put_varint(row, tid);
+	bytes_put_varint(row, start_ns);
 	builder_definition(builder, LT_KIND_stream, row->data, row->length);
 }
 
@@ -227,12 +204,12 @@ void builder_module(struct trace_builder *builder, uint32_t id, uint64_t start_a
 {
 	struct bytes *row = begin_row(builder);
 
-	put_varint(row, id);
-	put_varint(row, start_addr);	/* load bias: the file's numbering starts at 0 */
-	put_varint(row, start_addr);
-	put_varint(row, end_addr);
-	put_varint(row, 0);
-	put_varint(row, 0);
+	bytes_put_varint(row, id);
+	bytes_put_varint(row, start_addr);	/* load bias: the file's numbering starts at 0 */
+	bytes_put_varint(row, start_addr);
+	bytes_put_varint(row, end_addr);
+	bytes_put_varint(row, 0);
+	bytes_put_varint(row, 0);
 	put_text(row, build_id, build_id_bytes);
 	put_name(row, path);
 	builder_definition(builder, LT_KIND_module, row->data, row->length);
@@ -243,9 +220,9 @@ void builder_symbol(struct trace_builder *builder, uint32_t module, uint64_t sta
 {
 	struct bytes *row = begin_row(builder);
 
-	put_varint(row, module);
-	put_varint(row, start_offset);
-	put_varint(row, size_bytes);
+	bytes_put_varint(row, module);
+	bytes_put_varint(row, start_offset);
+	bytes_put_varint(row, size_bytes);
 	put_name(row, name);
 	builder_definition(builder, LT_KIND_symbol, row->data, row->length);
 }
@@ -256,9 +233,9 @@ void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *p
 	struct bytes *row = begin_row(builder), frames = { 0 };
 
 	for (size_t i = 0; i < frame_count * 2; i++)
-		put_varint(&frames, pairs[i]);
-	put_varint(row, id);
-	put_varint(row, 0);
+		bytes_put_varint(&frames, pairs[i]);
+	bytes_put_varint(row, id);
+	bytes_put_varint(row, 0);
 	put_text(row, frames.data, frames.length);
 	free(frames.data);
 	builder_definition(builder, LT_KIND_stack, row->data, row->length);
@@ -295,7 +272,7 @@ void builder_event(struct trace_builder *builder, unsigned kind, unsigned aux, c
 	struct lt_record *kept;
 	size_t at = builder->records.length;
 
-	put(&builder->records, record, builder_record_bytes(info));
+	bytes_put(&builder->records, record, builder_record_bytes(info));
 	kept = (struct lt_record *)(builder->records.data + at);
 	kept->state = LT_STATE(kind, info->slots, aux, 0);
 	builder->event_count++;
@@ -331,11 +308,11 @@ static void put_element(struct bytes *column, const struct lt_field_info *field,
 			uint64_t *previous)
 {
 	if (field->codec == LT_CODEC_delta)
-		put_varint(column, lt_zigzag((int64_t)((uint64_t)value - *previous)));
+		bytes_put_varint(column, lt_zigzag((int64_t)((uint64_t)value - *previous)));
 	else if (field->codec == LT_CODEC_signed)
-		put_varint(column, lt_zigzag(value));
+		bytes_put_varint(column, lt_zigzag(value));
 	else
-		put_varint(column, (uint64_t)value);
+		bytes_put_varint(column, (uint64_t)value);
 	*previous = (uint64_t)value;
 }
 
@@ -379,12 +356,12 @@ static void walk_recent(struct trace_builder *builder, const struct lt_record *r
 		code = recent_code(sequence, addr);
 		if (info->kind != wanted_kind)
 			continue;
-		put_varint(&builder->columns[i], code);
+		bytes_put_varint(&builder->columns[i], code);
 		if (code != LT_RECENT_NEW)
 			continue;
 		if (!builder->news.length)
-			put_varint(&builder->news, 0);	/* the shift */
-		put_varint(&builder->news, lt_zigzag((int64_t)(addr - sequence->previous_new)));
+			bytes_put_varint(&builder->news, 0);	/* the shift */
+		bytes_put_varint(&builder->news, lt_zigzag((int64_t)(addr - sequence->previous_new)));
 		sequence->previous_new = addr;
 	}
 }
@@ -398,7 +375,7 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 	const struct lt_record *record;
 	uint8_t aux;
 
-	need(sequence.addrs, "no memory");
+	builder_need(sequence.addrs, "no memory");
 	builder->news.length = 0;
 	for (size_t at = 0; (record = next_record(builder, &at));) {
 		walk_recent(builder, record, &sequence, info->kind);
@@ -415,8 +392,8 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 					    &previous[i]);
 			}
 		aux = LT_STATE_AUX(record->state);
-		put_varint(&builder->columns[LT_COLUMN_STACK], record->stack);
-		put(&builder->columns[LT_COLUMN_AUX], &aux, 1);
+		bytes_put_varint(&builder->columns[LT_COLUMN_STACK], record->stack);
+		bytes_put(&builder->columns[LT_COLUMN_AUX], &aux, 1);
 		ret_is_zero[LT_COLUMN_STACK] &= record->stack == 0;
 		ret_is_zero[LT_COLUMN_AUX] &= aux == 0;
 	}
@@ -426,12 +403,12 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 static void put_column(const struct lt_event_info *info, unsigned field, unsigned codec,
 		       const struct bytes *column, struct bytes *directory, struct bytes *data)
 {
-	put_varint(directory, info->kind);
-	put_varint(directory, field);
-	put_varint(directory, codec);
-	put_varint(directory, field < info->field_count ? info->fields[field].count : 1);
-	put_varint(directory, column->length);
-	put(data, column->data, column->length);
+	bytes_put_varint(directory, info->kind);
+	bytes_put_varint(directory, field);
+	bytes_put_varint(directory, codec);
+	bytes_put_varint(directory, field < info->field_count ? info->fields[field].count : 1);
+	bytes_put_varint(directory, column->length);
+	bytes_put(data, column->data, column->length);
 }
 
 static unsigned put_kind(struct trace_builder *builder, const struct lt_event_info *info,
@@ -470,15 +447,15 @@ static void put_shared(struct trace_builder *builder, uint64_t begin_ns, struct 
 	for (size_t at = 0; (record = next_record(builder, &at));) {
 		uint8_t kind = LT_STATE_KIND(record->state);
 
-		put(data, &kind, 1);
-		put_varint(&times, lt_zigzag((int64_t)(record->time - previous)));
+		bytes_put(data, &kind, 1);
+		bytes_put_varint(&times, lt_zigzag((int64_t)(record->time - previous)));
 		previous = record->time;
 	}
-	put(directory, (const uint8_t[]){ 0, LT_COLUMN_KIND, LT_CODEC_plain, 1 }, 4);
-	put_varint(directory, builder->event_count);
-	put(directory, (const uint8_t[]){ 0, LT_COLUMN_TIME, LT_CODEC_delta, 1 }, 4);
-	put_varint(directory, times.length);
-	put(data, times.data, times.length);
+	bytes_put(directory, (const uint8_t[]){ 0, LT_COLUMN_KIND, LT_CODEC_plain, 1 }, 4);
+	bytes_put_varint(directory, builder->event_count);
+	bytes_put(directory, (const uint8_t[]){ 0, LT_COLUMN_TIME, LT_CODEC_delta, 1 }, 4);
+	bytes_put_varint(directory, times.length);
+	bytes_put(data, times.data, times.length);
 	free(times.data);
 }
 
@@ -496,10 +473,10 @@ static void put_payload(struct trace_builder *builder, uint64_t begin_ns)
 		if (has_kind[lt_event_infos[i].kind])
 			column_count += put_kind(builder, &lt_event_infos[i], &directory, &data);
 	builder->payload.length = 0;
-	put_varint(&builder->payload, builder->event_count);
-	put_varint(&builder->payload, column_count);
-	put(&builder->payload, directory.data, directory.length);
-	put(&builder->payload, data.data, data.length);
+	bytes_put_varint(&builder->payload, builder->event_count);
+	bytes_put_varint(&builder->payload, column_count);
+	bytes_put(&builder->payload, directory.data, directory.length);
+	bytes_put(&builder->payload, data.data, data.length);
 	free(directory.data);
 	free(data.data);
 }
@@ -519,7 +496,7 @@ void builder_flush_live(struct trace_builder *builder)
 	builder->positions[1] = position;
 }
 
-void builder_flush(struct trace_builder *builder, uint32_t stream)
+struct lt_block_header builder_finish_block(struct trace_builder *builder, uint32_t stream)
 {
 	struct lt_block_header block = {
 		.type = builder->events_type ? builder->events_type : LT_BLOCK_EVENTS,
@@ -528,9 +505,6 @@ void builder_flush(struct trace_builder *builder, uint32_t stream)
 	};
 	const struct lt_record *record;
 
-	builder_flush_definitions(builder);
-	if (!builder->event_count)
-		return;
 	for (size_t at = 0; (record = next_record(builder, &at));) {
 		if (record->time < block.begin_ns)
 			block.begin_ns = record->time;
@@ -540,12 +514,23 @@ void builder_flush(struct trace_builder *builder, uint32_t stream)
 	}
 	block.end_position = builder->positions[stream];
 	put_payload(builder, block.begin_ns);
-	builder_raw_block(builder, &block, builder->payload.data, builder->payload.length);
 	if (block.end_ns > builder->latest_ns)
 		builder->latest_ns = block.end_ns;
 	builder->total_count += builder->event_count;
 	builder->event_count = 0;
 	builder->records.length = 0;
+	return block;
+}
+
+void builder_flush(struct trace_builder *builder, uint32_t stream)
+{
+	struct lt_block_header block;
+
+	builder_flush_definitions(builder);
+	if (!builder->event_count)
+		return;
+	block = builder_finish_block(builder, stream);
+	builder_raw_block(builder, &block, builder->payload.data, builder->payload.length);
 }
 
 void builder_skip_slots(struct trace_builder *builder, uint32_t stream, uint64_t slots)
@@ -570,10 +555,11 @@ void builder_finish(struct trace_builder *builder, bool is_complete)
 	builder_flush_definitions(builder);
 	if (is_complete)
 		builder_end(builder);
-	need(fclose(builder->file) == 0, "the file cannot be written");
+	builder_need(fclose(builder->file) == 0, "the file cannot be written");
 	for (unsigned i = 0; i < 256; i++)
 		free(builder->columns[i].data);
 	free(builder->news.data);
+	free(builder->parts.data);
 	free(builder->definitions.data);
 	free(builder->row.data);
 	free(builder->records.data);

@@ -62,6 +62,10 @@ void builder_segment(struct trace_builder *builder, uint32_t number);
 /* Writes what was added as a LIVE block. */
 void builder_flush_live(struct trace_builder *builder);
 
+/* The same as a part of a bundle, which builder_write_bundle writes. */
+void builder_flush_part(struct trace_builder *builder, uint32_t stream);
+void builder_write_bundle(struct trace_builder *builder);
+
 /* Leaves out slots of a stream, as if its events were lost. */
 void builder_skip_slots(struct trace_builder *builder, uint32_t stream, uint64_t slots);
 
