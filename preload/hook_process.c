@@ -10,6 +10,8 @@
 #include "process_call.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,6 +116,47 @@ LT_EXPORT pid_t _Fork(void)
 		child_begin(false);
 	else
 		record_fork(HOOK_CALLER(), child, begin);
+	return child;
+}
+
+struct clone_start {
+	int (*function)(void *);
+	void *argument;
+};
+
+/* The first code of a child with memory of its own: start lies in its copy of our caller's stack. */
+static int run_clone(void *argument)
+{
+	struct clone_start start = *(const struct clone_start *)argument;
+
+	child_begin(false);
+	return start.function(start.argument);
+}
+
+/*
+ * A child that shares memory is like one of vfork. One that does not is not followed: another
+ * thread may have held the locks of the C library. Threads are pthread_create's.
+ */
+LT_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+{
+	struct clone_start start = { function, argument };
+	bool is_shared = flags & CLONE_VM, is_process = !(flags & CLONE_THREAD);
+	uint64_t begin = is_process && process_is_recorded() ? clock_now() : 0;
+	void *more[3];
+	va_list arguments;
+	int child;
+
+	va_start(arguments, argument);
+	for (unsigned i = 0; i < 3; i++)
+		more[i] = va_arg(arguments, void *); /* whether they were given or not */
+	va_end(arguments);
+	if (begin && is_shared)
+		process_has_vforked = true;
+	child = begin && !is_shared ? real_clone(run_clone, stack, flags, &start, more[0], more[1],
+						 more[2])
+				    : real_clone(function, stack, flags, argument, more[0], more[1],
+						 more[2]);
+	record_fork(HOOK_CALLER(), child, begin);
 	return child;
 }
 

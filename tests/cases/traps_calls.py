@@ -52,7 +52,7 @@ NOT_HOOKED = {
     # __sbrk): a hook there and a hook on the wrapped name would call each other for ever
     "__open", "__open64", "__close", "__dup2", "__fcntl", "__read", "__pread64", "__lseek", "llseek",
     "__write", "__pwrite64", "__sbrk", "__sched_setscheduler", "__fork", "__vfork",
-    "__wait", "__waitpid",
+    "__wait", "__waitpid", "__clone",
     "_IO_fopen", "_IO_fdopen", "_IO_fclose", "_IO_fread", "_IO_fgets", "_IO_fwrite", "_IO_fputs",
     "_IO_popen", "_IO_fsetpos", "_IO_fsetpos64",
 }
