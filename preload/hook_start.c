@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <gnu/libc-version.h>
+#include <link.h>
 
 #include "hook.h"
 #include "hooked.h"
@@ -23,14 +24,20 @@ static void say(unsigned kind, void *found, const char *where)
 	hook_leave(&scope);
 }
 
-/* A malloc in the program itself, or in a library before us, takes all calls: say so. */
+/*
+ * A malloc in the program itself, or in a library before us, takes all calls: say so. A program
+ * that is loaded at a fixed address and takes malloc's address has a stub of that name, which leads
+ * to us: it has an address, but no section.
+ */
 static void check_allocator(void)
 {
 	void *found = real_dlsym(RTLD_DEFAULT, "malloc");
+	const ElfW(Sym) *symbol = NULL;
 	Dl_info own, info;
 
-	if (!dladdr((const void *)check_allocator, &own) || !dladdr(found, &info) ||
-	    !info.dli_fname || info.dli_fbase == own.dli_fbase)
+	if (!dladdr((const void *)check_allocator, &own) ||
+	    !dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) || !info.dli_fname ||
+	    info.dli_fbase == own.dli_fbase || (symbol && symbol->st_shndx == SHN_UNDEF))
 		return;
 	say(LT_notice_kind_allocator_replaced, found, info.dli_fname);
 }

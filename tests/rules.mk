@@ -51,6 +51,8 @@ $(FIXTURE_BUILD)/%_fortified: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture
 # Some programs link a library of ours.
 FIXTURE_LINK_library_linked := $(FIXTURE_BUILD)/lib_ctor.so
 FIXTURE_LINK_trap_thunk := $(FIXTURE_BUILD)/lib_trap_throw.so
+# Loaded at a fixed address: what it takes the address of is a stub of its own.
+FIXTURE_LINK_fixed_address := -no-pie -fno-pie
 FIXTURE_LINK_engine_host := $(FIXTURE_BUILD)/lib_engine.so
 $(FIXTURE_BUILD)/%: $(TESTS_DIR)/fixtures/%.c $(FIXTURE_BUILD)/fixture.o | $(FIXTURE_LIBS)
 	$(CC) $(FIXTURE_CFLAGS) -I$(TESTS_DIR)/../include -o $@ $(filter %.c %.o,$^) -pthread -ldl \

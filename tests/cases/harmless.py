@@ -132,3 +132,12 @@ def case_allocator_of_the_program(ctx):
     ctx.equal(len(notices), 1, "notices of a malloc of its own")
     said = " ".join(f"{line['subject']} {line['note']}" for line in ctx.report()["coverage"])
     ctx.check("malloc of its own" in said, f"not in the coverage: {said}")
+
+
+def case_address_of_malloc_in_the_program(ctx):
+    """A stub that leads to malloc is no allocator of its own."""
+    traced = ctx.both([ctx.fixture("fixed_address")])
+    ctx.check("malloc lies in the program" in traced.out, traced.out)
+    events = ctx.dump()
+    ctx.equal([e.line for e in events if e.name == "notice"], [], "notices")
+    ctx.equal(len([e for e in events if e.name == "alloc" and e["size_bytes"] == 4321]), 10, "blocks")
