@@ -27,7 +27,8 @@
 #include "trace_name.h"
 #include "trace_space.h"
 
-#define COMPRESSION_LEVEL 3
+/* Level 3 makes 2 to 5% less of what the columns leave, and takes half as long again. */
+#define COMPRESSION_LEVEL 1
 #define RETRY_NS 10000000u
 /* behind a frame: what makes its length a multiple of SPACE_GRAIN, and a void frame */
 #define FRAME_SLACK_BYTES 32u
