@@ -124,11 +124,26 @@ static void clean(struct lt_intern_entry *entry, struct scrub_facts *facts, stru
 	entry->hash = 0;
 }
 
+/* A text of a child's message has a place of its own. */
+static void replace(const struct scrub_facts *facts, char *text)
+{
+	char replaced[LT_CHILD_TEXT_BYTES];
+
+	memset(replaced, 0, sizeof(replaced));
+	lt_privacy_path(&facts->privacy, text, strnlen(text, sizeof(replaced)), replaced,
+			sizeof(replaced));
+	memcpy(text, replaced, sizeof(replaced));
+}
+
 void scrub_pool_clean(struct scrub_pool *pool, struct scrub_facts *facts, struct scrub_rows *rows)
 {
 	struct lt_pool_header *header = (struct lt_pool_header *)(void *)pool->bytes;
 
 	memset(header->trace_path, 0, sizeof(header->trace_path));
+	for (uint32_t i = 0; i < LT_CHILD_MESSAGES; i++) {
+		replace(facts, header->children[i].program);
+		replace(facts, header->children[i].trace);
+	}
 	visit_strings(pool, clean, facts, rows);
 	/* an index holds hashes of the strings, which only the shim uses */
 	for (uint32_t i = 0; i < LT_EXTENT_MAX; i++) {

@@ -45,7 +45,7 @@ def command_of(first, second, name="echo"):
 
 def python_command(first, second):
     """Opens, maps and stats files below both folders."""
-    code = ("import os,sys,mmap,ctypes\n"
+    code = ("import os,sys,mmap\n"
             "for p in sys.argv[2:4]:\n"
             "    f=open(p,'rb'); m=mmap.mmap(f.fileno(),0,prot=mmap.PROT_READ); f.read(); os.stat(p)\n"
             "try: open(sys.argv[2]+'.none')\n"
