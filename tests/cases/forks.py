@@ -44,6 +44,8 @@ def check_child(ctx, row, number, path):
     """The whole trace of one child, which the fixture ended in one of three ways."""
     ctx.equal(row["trace"], path, "trace of the child in the parent's table")
     ctx.check(row["program"].endswith("/fork_storm"), f"program {row['program']}")
+    if end_of(number) == "exit 0":
+        ctx.has_no_rings(path)		# it has closed its trace itself
     report = ctx.report("--section", "heap_by_stack", trace=path)
     trace = report["trace"]
     ctx.equal(trace["pid"], row["pid"], "pid in the child's trace")
@@ -96,6 +98,7 @@ def case_followed_child(ctx):
     """The child's events, in order, with its thread and stacks, beside its parent's trace."""
     ctx.both([ctx.fixture("processes"), "fork"], env={"LLMTRACE_FOLLOW": "1"})
     (pid, path), = child_traces(ctx).items()
+    ctx.has_no_rings(path)			# it has closed its trace itself
     events = ctx.dump(path)
     own = [e for e in events if e.name == "alloc" and e["size_bytes"] == CHILD_BYTES]
     ctx.equal([e.leaf for e in own], ["be_child"] * 20, "mallocs of the child and its thread")

@@ -119,25 +119,23 @@ def start_ticks(pid):
         return int(file.read().rpartition(")")[2].split()[19])
 
 
+EXEC_SCRIPT = """
+(LD_PRELOAD=$SHIM LLMTRACE_OUTPUT=$TRACE exec /bin/sh -c 'unset LD_PRELOAD; exec sleep 30') &
+until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.02; done
+echo before $(ls /dev/shm | grep -c pool)
+LD_PRELOAD=$SHIM LLMTRACE_OUTPUT=$TRACE.other "$EXITS" exit >/dev/null
+echo behind $(ls /dev/shm | grep -c pool)
+kill -0 $! && echo lives
+kill -9 $!
+"""
+
+
 def case_exec_of_a_program_that_is_not_traced(ctx):
     """The process lives on as another program: its rings are of no use, since the trace was ended."""
-    env = dict(os.environ, **ctx.trace_env())
-    script = 'unset LD_PRELOAD; echo ready; exec sleep 30'
-    process = subprocess.Popen(["/bin/sh", "-c", script], env=env, stdout=subprocess.PIPE)
-    try:
-        ctx.equal(process.stdout.readline(), b"ready\n", "first line")
-        end_s = time.monotonic() + 20
-        while b"sleep" not in open(f"/proc/{process.pid}/cmdline", "rb").read().split(b"\0")[0]:
-            ctx.check(time.monotonic() < end_s, "sh did not become sleep")
-            time.sleep(0.02)
-        rings = ctx.ring_file()
-        ctx.check(os.path.exists(rings), f"{rings} went with the exec")
-        sweep(ctx)
-        ctx.check(not os.path.exists(rings), f"{rings} stayed")
-        ctx.check(process.poll() is None, "the program has ended")
-        ctx.equal(ctx.is_whole()["trace"]["exit"]["kind"], "exec", "kind of end")
-    finally:
-        kill(process)
+    names = {"SHIM": ctx.shim, "TRACE": ctx.trace, "EXITS": ctx.fixture("exits"), "LD_PRELOAD": ""}
+    done = in_small_shm(ctx, "1g", ["sh", "-c", EXEC_SCRIPT], names)
+    ctx.equal(done.out.split("\n")[:3], ["before 1", "behind 0", "lives"], f"rings ({done.err})")
+    ctx.equal(ctx.is_whole()["trace"]["exit"]["kind"], "exec", "kind of end")
 
 
 def case_living_processes_keep_theirs(ctx):

@@ -88,8 +88,8 @@ def case_exec(ctx):
     ctx.equal(count(before[0], PARENT_BYTES), 10, "mallocs before")
     ctx.equal(count(after[0], CHILD_BYTES), 10, "mallocs after")
     ctx.equal(len(calls(before[0], "exec")), 1, "exec calls")
-    for trace in traces(ctx):
-        ctx.is_whole(trace)
+    kinds = [ctx.is_whole(trace)["trace"]["exit"]["kind"] for trace in traces(ctx)]
+    ctx.equal(sorted(kinds), ["exec", "exit"], "kinds of end")
 
 
 def case_wrapper_that_execs(ctx):
