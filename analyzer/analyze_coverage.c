@@ -66,6 +66,36 @@ static void cover_bound(const struct analysis_context *context, struct report *r
 			    note);
 }
 
+/* In ms: a run of years fits, and a gap that matters is not 0. */
+static void cover_gaps(const struct analysis_context *context, struct report *report)
+{
+	const struct recording_gaps *gaps = &context->model->gaps;
+	const struct heap_totals *heap = live_blocks_totals(context->model->blocks);
+	uint64_t start_ns = trace_facts(context->trace)->start_ns;
+	uint64_t run_ns = context->end_ns > start_ns ? context->end_ns - start_ns : 0;
+	uint64_t off_ns = recording_off_ns(gaps, context->end_ns), unsure;
+	char time[UNITS_BYTES], bytes[UNITS_BYTES], count[UNITS_BYTES], note[320];
+
+	if (!gaps->off_count)
+		return;
+	snprintf(note, sizeof(note), "recording was off for %s (%" PRIu64 " times)%s",
+		 units_ns(time, (double)off_ns), gaps->off_count,
+		 gaps->is_off ? "; it is off at the end" : "");
+	report_add_coverage(report, "time recorded, in ms",
+			    (run_ns > off_ns ? run_ns - off_ns : 0) / 1000000, run_ns / 1000000,
+			    true, "llmtrace ctl, LLMTRACE_SIGNAL, LLMTRACE_START", note);
+	unsure = gaps->live_count < heap->live_count ? gaps->live_count : heap->live_count;
+	if (!unsure || !analysis_has_group(context, LT_GROUP_heap) || context->phase_filter)
+		return;
+	snprintf(note, sizeof(note),
+		 "the others may be gone: %s in %s blocks were live when recording was switched "
+		 "off, and releases were not seen then",
+		 units_bytes(bytes, (double)gaps->live_bytes),
+		 units_count(count, (double)gaps->live_count));
+	report_add_coverage(report, "blocks live at the end", heap->live_count - unsure,
+			    heap->live_count, true, "hooks", note);
+}
+
 static void cover_calls(const struct analysis_context *context, struct report *report)
 {
 	const struct stream_totals *streams = &context->model->streams;
@@ -93,23 +123,25 @@ static void cover_stacks(const struct analysis_context *context, struct report *
 static void cover_heap(const struct analysis_context *context, struct report *report)
 {
 	const struct heap_totals *totals = live_blocks_totals(context->model->blocks);
+	const char *while_off =
+		context->model->gaps.off_count ? ", or while recording was off" : "";
 	char note[160];
 
 	if (!analysis_has_group(context, LT_GROUP_heap) || context->phase_filter)
 		return;
 	note[0] = '\0';
 	if (totals->unknown_free_count)
-		snprintf(note, sizeof(note),
+		snprintf(note, sizeof(note), "%s%s",
 			 trace_meta(context->trace, "forked_from")
 				 ? "the others were allocated by the parent before the fork"
-				 : "the others were allocated before or beside the hooks");
+				 : "the others were allocated before or beside the hooks", while_off);
 	report_add_coverage(report, "released blocks",
 			    totals->free_count - totals->unknown_free_count, totals->free_count,
 			    true, "hooks", note[0] ? note : NULL);
 	if (totals->missed_free_count) {
 		snprintf(note, sizeof(note),
-			 "%" PRIu64 " blocks were released where no hook saw it",
-			 totals->missed_free_count);
+			 "%" PRIu64 " blocks were released where no hook saw it%s",
+			 totals->missed_free_count, while_off);
 		report_add_coverage(report, "block life spans",
 				    context->model->totals.alloc_count - totals->missed_free_count,
 				    context->model->totals.alloc_count, true, "hooks", note);
@@ -186,6 +218,7 @@ static void finish(void *state, struct report *report)
 
 	cover_events(context, report);
 	cover_bound(context, report);
+	cover_gaps(context, report);
 	cover_calls(context, report);
 	cover_stacks(context, report);
 	cover_heap(context, report);

@@ -84,8 +84,8 @@ static void fill_exit(const struct analysis_context *context, struct run_facts *
 }
 
 /* @return NULL when nothing is missing. */
-static const char *missing_text(const struct trace_facts *facts, uint64_t lost, char *text,
-				size_t bytes)
+static const char *missing_text(const struct trace_facts *facts, bool is_off, uint64_t lost,
+				char *text, size_t bytes)
 {
 	if (facts->is_damaged)
 		snprintf(text, bytes, "damaged at byte %" PRIu64 ": %s; %" PRIu64 " bytes and %"
@@ -93,7 +93,8 @@ static const char *missing_text(const struct trace_facts *facts, uint64_t lost, 
 			 facts->damage[0].reason, facts->damage_byte_count,
 			 facts->damage_event_count);
 	else if (facts->state == TRACE_RUNNING)
-		snprintf(text, bytes, "the process still runs");
+		snprintf(text, bytes, "the process still runs%s",
+			 is_off ? ", and recording is off" : "");
 	else if (lost)
 		snprintf(text, bytes, "%" PRIu64 " events were lost", lost);
 	else if (facts->state == TRACE_KILLED && facts->rings == TRACE_RINGS_IN_MEMORY)
@@ -147,7 +148,8 @@ static void finish(void *state, struct report *report)
 	run.command = command;
 	fill_exit(context, &run);
 	fill_own_cost(context, &run);
-	run.incomplete_reason = missing_text(facts, lost, text, sizeof(text));
+	run.incomplete_reason = missing_text(facts, context->model->gaps.is_off, lost, text,
+					     sizeof(text));
 	run.is_complete = !run.incomplete_reason;
 	report_set_run(report, &run);
 	free(command);

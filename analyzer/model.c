@@ -140,6 +140,15 @@ static void apply_notice(struct model *model, const struct lt_ev_notice *event)
 		LT_STATE_AUX(event->head.state), event->value, event->text };
 }
 
+static void apply_recording(struct model *model, const struct lt_record *record)
+{
+	const struct trace_facts *facts = trace_facts(model->trace);
+
+	recording_apply(&model->gaps, record,
+			facts->oldest.number > 1 ? facts->oldest.begin_ns : facts->start_ns,
+			live_blocks_totals(model->blocks));
+}
+
 static void apply_system(struct model *model, const struct lt_record *record)
 {
 	switch (LT_STATE_KIND(record->state)) {
@@ -152,6 +161,9 @@ static void apply_system(struct model *model, const struct lt_record *record)
 		return;
 	case LT_KIND_process_call:
 		apply_process_call(model, (const struct lt_ev_process_call *)record);
+		return;
+	case LT_KIND_recording:
+		apply_recording(model, record);
 		return;
 	case LT_KIND_notice:
 		apply_notice(model, (const struct lt_ev_notice *)record);

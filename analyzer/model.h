@@ -9,6 +9,7 @@
 #include "fds.h"
 #include "live_blocks.h"
 #include "model_maps.h"
+#include "model_recording.h"
 #include "model_samples.h"
 #include "model_threads.h"
 #include "phases.h"
@@ -52,6 +53,7 @@ struct model {
 	struct sample_series samples;
 	struct stream_totals streams;
 	struct process_end end;
+	struct recording_gaps gaps;
 	struct model_notice *notices;
 	size_t notice_count, notice_capacity;
 	uint64_t stackless_count;	/* heap and mapping events without a call stack */

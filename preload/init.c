@@ -10,6 +10,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "control.h"
 #include "definitions.h"
 #include "facts.h"
 #include "follow.h"
@@ -82,6 +83,7 @@ static const char *set_up(void)
 
 static void record_start(bool is_forked)
 {
+	control_note_start();
 	facts_add();
 	if (is_forked)
 		facts_add_forked(identity_get()->parent_pid);
@@ -136,7 +138,7 @@ static const char *record(bool is_forked)
 		children_tell(LT_child_state_started, 0, trace_file_path());
 	if (is_forked)
 		loader_wait();
-	__atomic_store_n(&page->groups, options_get()->groups, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->groups, control_first_groups(), __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -174,6 +176,7 @@ static void start(char **envp)
 		return;
 	}
 	on_exit(at_exit, NULL);
+	control_install_signal();
 	hook_switch = page;
 }
 

@@ -2,6 +2,7 @@
 /* The options; see options.h. Start-up only. */
 #include "options.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "hook.h"
@@ -110,6 +111,31 @@ static void parse_bound(void)
 	}
 }
 
+/* A name with or without SIG, or a number; signals that cannot be caught are a mistake. */
+static int signal_number(const char *name)
+{
+	uint64_t number = text_number(name, 10);
+
+	text_has_prefix(name, "SIG", &name);
+	if (!strcmp(name, "USR1"))
+		return SIGUSR1;
+	if (!strcmp(name, "USR2"))
+		return SIGUSR2;
+	return number < 1 || number > 64 || number == SIGKILL || number == SIGSTOP ? 0
+										   : (int)number;
+}
+
+static void parse_control(void)
+{
+	if (strcmp(options.start, "on") && strcmp(options.start, "off"))
+		options.mistake = "LLMTRACE_START";
+	if (!options.signal[0])
+		return;
+	options.signal_number = signal_number(options.signal);
+	if (!options.signal_number)
+		options.mistake = "LLMTRACE_SIGNAL";
+}
+
 void options_init(char **envp)
 {
 	for (; envp && *envp; envp++) {
@@ -124,6 +150,7 @@ void options_init(char **envp)
 	parse_events();
 	parse_stacks();
 	parse_bound();
+	parse_control();
 	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") &&
 	    strcmp(options.follow, "1"))
 		options.mistake = "LLMTRACE_FOLLOW";

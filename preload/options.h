@@ -12,6 +12,7 @@ struct options {
 	uint32_t groups;      /* from events: enum lt_group bits */
 	unsigned stack_depth; /* from stacks */
 	uint64_t bound_bytes; /* from max_bytes; 0: none */
+	int signal_number;    /* from signal; 0: none */
 	const char *mistake;  /* variable with a value that is not understood, NULL for none; the
 				 default is used */
 };

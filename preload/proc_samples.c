@@ -403,6 +403,18 @@ static uint64_t timeval_ns(const struct timeval *time)
 	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
 }
 
+bool proc_is_alone(void)
+{
+	uint64_t threads = 0;
+	const char *state;
+
+	if (text_read_file("/proc/self/status", text, TEXT_BYTES) <= 0)
+		return false;
+	text_find_number(text, "Threads:", &threads);
+	state = strstr(text, "State:\t");
+	return state && state[strlen("State:\t")] == 'Z' && threads == 1 + OWN_THREADS;
+}
+
 bool proc_sample_process(unsigned at)
 {
 	char line[512];

@@ -28,6 +28,9 @@ bool proc_mapped_path(uint64_t addr, char *ret_path, size_t bytes);
 /* The names of all threads of the target, also those that were given before. The writer alone. */
 void proc_sample_names(void);
 
+/* The answer of proc_sample_process, without a sample. */
+bool proc_is_alone(void);
+
 /*
  * @return whether only our threads are left: the main thread has ended before the process.
  */

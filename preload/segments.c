@@ -7,6 +7,7 @@
 #include "segments.h"
 
 #include "clock.h"
+#include "control.h"
 #include "definitions.h"
 #include "drain.h"
 #include "encode.h"
@@ -145,6 +146,7 @@ static void write_checkpoint(uint64_t cut_ticks)
 	proc_sample_maps(LT_seen_at_segment);
 	proc_sample_process(LT_seen_at_segment);
 	proc_sample_names();
+	control_repeat_mark();
 }
 
 void segments_look(void)

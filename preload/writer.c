@@ -19,6 +19,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "control.h"
 #include "definitions.h"
 #include "drain.h"
 #include "facts.h"
@@ -100,13 +101,13 @@ static void sample(uint64_t now_ns)
 	if (now_ns - sampled_at_ns < SAMPLE_NS)
 		return;
 	sampled_at_ns = now_ns;
-	if (proc_sample_process(LT_seen_at_timer)) {
+	if (control_is_stopped() ? proc_is_alone() : proc_sample_process(LT_seen_at_timer)) {
 		__atomic_store_n(&is_alone, 1, __ATOMIC_RELEASE);
 		sys_futex_wake(&is_alone, 1);
 	}
 	drain_retire_gone();
 	pool_make_room();
-	if (now_ns - threads_at_ns < THREADS_NS)
+	if (now_ns - threads_at_ns < THREADS_NS || control_is_stopped())
 		return;
 	threads_at_ns = now_ns;
 	proc_sample_threads(writer_tid, (int)heir_tid);
@@ -132,18 +133,24 @@ static void checkpoint(void)
 /* @return whether anything was taken. */
 static bool pass(bool is_flush)
 {
-	bool is_progress;
+	bool is_progress, is_asked = control_take();
 	uint64_t now_ns;
 
 	drain_take_clock();
 	now_ns = drain_now_ns();
 	intern_make_room();
 	sample(now_ns);
-	if (now_ns - flushed_at_ns >= FLUSH_NS)
+	if (now_ns - flushed_at_ns >= FLUSH_NS || is_asked)
 		is_flush = true;
 	if (is_flush)
 		flushed_at_ns = now_ns;
 	is_progress = drain_all(is_flush);
+	if (is_asked) {
+		function_names_resolve();
+		writer_drain_own();
+		trace_file_write_definitions(0);
+		control_answer();
+	}
 	checkpoint();
 	return is_progress;
 }
@@ -304,6 +311,7 @@ bool writer_prepare(void)
 		return false;
 	own_ring = drain_own_ring();
 	proc_samples_init(own_ring, pool_header->groups);
+	control_init(own_ring);
 	if (!trace_file_write_header(pool_path(), pool_header->groups))
 		return false;
 	drain_write_table();

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "doctor.h"
 #include "llmtrace/version.h"
 #include "shim.h"
@@ -32,7 +33,10 @@ static void print_help(void)
 	       "       llmtrace doctor [--json]     what can be seen on this machine\n\n"
 	       "Runs COMMAND and records its heap, mappings, threads, file reads and engine "
 	       "phases.\n"
-	       "Read the trace with llmtrace-report.\n\n"
+	       "Read the trace with llmtrace-report.\n"
+	       "       llmtrace ctl PID start|stop|mark NAME\n"
+	       "Switches recording of a running process off and on; a mark begins a phase that "
+	       "lasts until the next mark (- ends it).\n\n"
 	       "  -o, --output FILE   trace file (LLMTRACE_OUTPUT)\n"
 	       "  -e, --events LIST   groups to record (LLMTRACE_EVENTS)\n"
 	       "  -s, --stacks N      frames of a call stack (LLMTRACE_STACKS)\n"
@@ -138,6 +142,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(verb, "run"))
 		return run(argc - 1, argv + 1);
+	if (!strcmp(verb, "ctl"))
+		return ctl(argc - 1, argv + 1);
 	if (!strcmp(verb, "doctor"))
 		return doctor_run(argc - 1, argv + 1);
 	if (!strcmp(verb, "--version")) {

@@ -42,6 +42,7 @@ enum lt_extent_type {
 	LT_EXTENT_RINGS = 1, /* count rings of LT_RING_BYTES each */
 	LT_EXTENT_ARENA = 2, /* intern entries, LT_ARENA_BYTES; index: number of the arena */
 	LT_EXTENT_INDEX = 3, /* hash table over the entries: only the shim uses it */
+	LT_EXTENT_CONTROL = 4, /* one struct lt_control (control.h) */
 };
 
 struct lt_extent {
