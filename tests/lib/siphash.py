@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """SipHash-2-4 and what stands for a replaced user name, written from the paper, not from our C."""
+import functools
 import re
 
 MASK = (1 << 64) - 1
@@ -38,6 +39,7 @@ def siphash(key0, key1, data):
     return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
+@functools.lru_cache
 def mark(name):
     return f"<{len(name.encode())}:{siphash(0, 0, name.encode()) & 0xffffffff:08x}>"
 
