@@ -41,58 +41,57 @@ static inline bool concerns(const struct live_shard *shard, const struct lt_reco
 	return kind <= LT_KIND_realloc_end && is_ours(shard, heap_addr(record));
 }
 
-static inline void answer(struct block_found_list *found, bool is_known,
-			  const struct live_block *block)
+/* at: where the next answer goes, moved on. */
+static inline void answer(struct block_found **at, bool is_known, struct live_block block)
 {
-	found->items[found->count++] =
-		(struct block_found){ block->size_bytes, block->stack, is_known };
+	*(*at)++ = (struct block_found){ block.size_bytes, block.stack, is_known };
 }
 
 static inline void put(struct live_shard *shard, uint64_t addr, struct live_block block,
-		       struct block_found_list *found)
+		       struct block_found **at)
 {
 	struct live_block old = { 0 };
 	bool is_known = live_table_put(&shard->table, addr, block, &old);
 
-	answer(found, is_known, &old);
+	answer(at, is_known, old);
 }
 
 static inline bool take(struct live_shard *shard, uint64_t addr, struct live_block *ret_block,
-			struct block_found_list *found)
+			struct block_found **at)
 {
 	bool is_known = live_table_take(&shard->table, addr, ret_block);
 
-	answer(found, is_known, ret_block);
+	answer(at, is_known, *ret_block);
 	return is_known;
 }
 
 static void begin_realloc(struct live_shard *shard, uint64_t addr, struct moving_block *moving,
-			  struct block_found_list *found)
+			  struct block_found **at)
 {
 	moving->addr = 0;
 	if (!addr || !is_ours(shard, addr))
 		return;
 	moving->block = (struct live_block){ 0 };
-	if (take(shard, addr, &moving->block, found))
+	if (take(shard, addr, &moving->block, at))
 		moving->addr = addr;
 }
 
 static void end_realloc(struct live_shard *shard, const struct lt_record *record, bool is_counted,
-			struct moving_block *moving, struct block_found_list *found)
+			struct moving_block *moving, struct block_found **at)
 {
 	uint64_t addr = heap_addr(record), size_bytes = realloc_size(record);
 
 	if (addr) {
 		if (is_ours(shard, addr) && (is_counted || moving->addr))
-			put(shard, addr, (struct live_block){ size_bytes, record->stack }, found);
+			put(shard, addr, (struct live_block){ size_bytes, record->stack }, at);
 	} else if (size_bytes && moving->addr) {
-		put(shard, moving->addr, moving->block, found);
+		put(shard, moving->addr, moving->block, at);
 	}
 	moving->addr = 0;
 }
 
 static inline void apply(struct live_shard *shard, const struct lt_record *record,
-			 const struct heap_run *run, struct block_found_list *found)
+			 const struct heap_run *run, struct block_found **at)
 {
 	/* alloc_aligned begins with the fields of alloc */
 	const struct lt_ev_alloc *event = (const struct lt_ev_alloc *)record;
@@ -101,18 +100,18 @@ static inline void apply(struct live_shard *shard, const struct lt_record *recor
 	switch (LT_STATE_KIND(record->state)) {
 	case LT_KIND_free:
 		if (event->addr)
-			take(shard, event->addr, &block, found);
+			take(shard, event->addr, &block, at);
 		return;
 	case LT_KIND_realloc_begin:
-		begin_realloc(shard, event->addr, &shard->moving[run->stream], found);
+		begin_realloc(shard, event->addr, &shard->moving[run->stream], at);
 		return;
 	case LT_KIND_realloc_end:
-		end_realloc(shard, record, run->is_counted, &shard->moving[run->stream], found);
+		end_realloc(shard, record, run->is_counted, &shard->moving[run->stream], at);
 		return;
 	default:
 		if (event->addr && run->is_counted)
 			put(shard, event->addr,
-			    (struct live_block){ event->size_bytes, record->stack }, found);
+			    (struct live_block){ event->size_bytes, record->stack }, at);
 		return;
 	}
 }
@@ -121,6 +120,7 @@ static void apply_piece(struct live_shard *shard, const struct heap_run *run, si
 			size_t count, struct block_found_list *found)
 {
 	const struct lt_record *ours[PIECE_EVENTS + AHEAD_COUNT];
+	struct block_found *at = found->items + found->count;
 	size_t our_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -132,8 +132,9 @@ static void apply_piece(struct live_shard *shard, const struct heap_run *run, si
 	for (size_t i = 0; i < our_count; i++) {
 		if (i + AHEAD_COUNT < our_count)
 			live_table_expect(&shard->table, heap_addr(ours[i + AHEAD_COUNT]));
-		apply(shard, ours[i], run, found);
+		apply(shard, ours[i], run, &at);
 	}
+	found->count = (size_t)(at - found->items);
 }
 
 void live_shard_apply(struct live_shard *shard, const struct heap_run *run,
