@@ -133,3 +133,38 @@ def case_eatmydata(ctx):
         opens = [e for e in events if e.name == "open" and e["path"] == path and not e["error"]]
         ctx.check(len(opens) > 10, f"{len(opens)} opens of the file were seen")
         check_beside(ctx, other, before, "heap_peak")
+
+
+# ---- order and size ----
+def case_order_across_threads(ctx):
+    """T22: an address is never allocated again before the other thread's free of it."""
+    ctx.both([ctx.fixture("trap_order")],
+             env={"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"})
+    note = note_of(ctx)
+    live, reused, seen, inverted = set(), 0, set(), []
+    for event in ctx.dump():
+        if event.name == "alloc" and event["size_bytes"] == 5000:
+            if event["addr"] in live:
+                inverted.append(event.line)
+            reused += event["addr"] in seen
+            live.add(event["addr"])
+            seen.add(event["addr"])
+        elif event.name == "free":
+            live.discard(event["addr"])
+    ctx.equal(inverted, [], "allocations of a live address")
+    ctx.check(reused > note["blocks"] / 4, f"only {reused} addresses came again")
+    ctx.is_whole()
+
+
+def case_more_than_four_gibibytes(ctx):
+    """T24: sizes and positions in full; requests that cannot succeed."""
+    path = os.path.join(ctx.scratch, "sparse")
+    ctx.both([ctx.fixture("trap_large"), "large", path])
+    expected.check_fixture(ctx, "trap_large")
+    ctx.is_whole()
+
+
+def case_pages_are_not_touched(ctx):
+    """T14: what the target maps, grows or allocates stays as the kernel gave it."""
+    result = ctx.both([ctx.fixture("trap_large"), "untouched"])
+    ctx.check("mmap: 0 pages" in result.out and "mremap: 1 pages" in result.out, result.out)
