@@ -119,6 +119,8 @@ bool recent_walk_run(struct recent_walk *walk, const uint8_t *kinds, size_t even
 {
 	size_t known = 0;
 
+	if (!walk->column_count)
+		return true;
 	for (size_t i = 0; i < event_count; i++) {
 		unsigned number = walk->of_kind[kinds[i]];
 		struct recent_column *column;

@@ -42,11 +42,19 @@ static inline int64_t lt_unzigzag(uint64_t value)
 }
 
 /*
- * Writes a LEB128 integer without a bounds check: the caller has made sure of LT_VARINT_MAX_BYTES.
+ * Writes a LEB128 integer without a bounds check: the caller has made sure of LT_VARINT_MAX_BYTES, of
+ * which those behind the integer may change, too.
  * @return the first byte behind it.
  */
 static inline uint8_t *lt_varint_put(uint8_t *at, uint64_t value)
 {
+	if (value < 1u << 14) { /* nearly all: one or two bytes, and no branch that could go either way */
+		unsigned is_long = value >= 0x80;
+
+		at[0] = (uint8_t)(value | is_long << 7);
+		at[1] = (uint8_t)(value >> 7);
+		return at + 1 + is_long;
+	}
 	while (value >= 0x80) {
 		*at++ = (uint8_t)value | 0x80;
 		value >>= 7;
