@@ -86,9 +86,10 @@ def case_tiny_root(ctx):
         shutil.copy(path, root + path)
     shutil.copy(program, f"{root}/program")
     shutil.copy(ctx.shim, f"{root}/shim.so")
-    native = ctx.run(["chroot", root, "/program"])
+    native = ctx.run(["chroot", root, "/program"], env={"FIXTURE_EXPECT": "/expect"})
     traced = ctx.run(["chroot", root, "/program"], "traced",
-                     {"LD_PRELOAD": "/shim.so", "LLMTRACE_OUTPUT": "/trace.zst"})
+                     {"LD_PRELOAD": "/shim.so", "LLMTRACE_OUTPUT": "/trace.zst",
+                      "FIXTURE_EXPECT": "/expect"})
     ctx.equal([traced.code, traced.out], [native.code, native.out], "exit code and output")
     ctx.equal(count_blocks(ctx, f"{root}/trace.zst"), 2 * BLOCKS, "mallocs recorded")
 
