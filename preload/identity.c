@@ -12,12 +12,11 @@ const struct identity *identity_get(void)
 	return &identity;
 }
 
-uint64_t identity_start_ticks(int pid)
+static uint64_t read_start_ticks(const char *path)
 {
-	char path[64], text[1024];
+	char text[1024];
 	const char *at;
 
-	text_format(path, sizeof(path), "/proc/%u/stat", (uint64_t)pid);
 	if (text_read_file(path, text, sizeof(text)) <= 0)
 		return 0;
 	/* the name in parentheses may hold anything: field 3 starts behind the last one */
@@ -25,6 +24,14 @@ uint64_t identity_start_ticks(int pid)
 	for (int field = 2; at && field < 22; field++)
 		at = text_next_word(at);
 	return at ? text_number(at, 10) : 0;
+}
+
+uint64_t identity_start_ticks(int pid)
+{
+	char path[64];
+
+	text_format(path, sizeof(path), "/proc/%u/stat", (uint64_t)pid);
+	return read_start_ticks(path);
 }
 
 static int hex_value(char c)
@@ -84,7 +91,8 @@ void identity_init(void)
 	identity = (struct identity){0};
 	identity.pid = sys_getpid();
 	identity.parent_pid = (int)SYS_CALL(getppid, 0, 0, 0, 0, 0, 0);
-	identity.start_ticks = identity_start_ticks(identity.pid);
+	/* in a new pid namespace, before its own /proc is mounted, our number is another's there */
+	identity.start_ticks = read_start_ticks("/proc/self/stat");
 	read_boot_id();
 	read_pid_namespace();
 	read_time_namespace();
