@@ -97,6 +97,13 @@ ENGINE_NEEDS := $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf $(BUILD)/engin
 check-engine: all $(ENGINE_NEEDS) $(BUILD)/tests/walk_check.so
 	$(RUN_TESTS) engine
 
+## check-programs: real programs and their own tests behave as without the shim
+.PHONY: check-programs
+check-programs:
+	@$(TESTS_DIR)/setup.sh programs
+	@$(MAKE) --no-print-directory all
+	$(RUN_TESTS) programs
+
 # One run and one last line for everything.
 check-all: all fixtures unit-tests $(BUILD)/tests/walk_check.so $(ENGINE_NEEDS)
 	CC="$(CC)" $(RUN_TESTS)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """run.py: runs the tests: run.py [-j N] [-l] [-v] [GROUP | NAME-PATTERN]...
 
-A case is a function case_*() in cases/*.py or engine/*.py, a script contract/*.sh, or a program
-BUILD/tests/unit/test_*. Its name is GROUP.FILE.FUNCTION or shorter; the groups are unit, contract,
-cases and engine. Each case runs in a process and a scratch directory of its own, with a time limit;
+A case is a function case_*() in cases/*.py, engine/*.py or programs/*.py, a script contract/*.sh, or a
+program BUILD/tests/unit/test_*. Its name is GROUP.FILE.FUNCTION or shorter; the groups are unit,
+contract, cases, engine and programs. Long cases run only when a group or pattern is named. Each case runs in a process and a scratch directory of its own, with a time limit;
 the directory of a failed case is kept. Prints `ok NAME`, `FAIL NAME` or `skip NAME`, in the end
 `N passed, N failed, N skipped`. Exit code: 0, 1 when something failed, 2 for wrong use.
 """
@@ -32,8 +32,8 @@ sys.path.insert(0, os.path.join(TESTS, "lib"))
 
 
 class Case:
-    def __init__(self, name, command, limit_s):
-        self.name, self.command, self.limit_s = name, command, limit_s
+    def __init__(self, name, command, limit_s, is_long=False):
+        self.name, self.command, self.limit_s, self.is_long = name, command, limit_s, is_long
 
 
 def python_cases(group):
@@ -47,7 +47,8 @@ def python_cases(group):
                 limit_s = getattr(function, "limit_s", LIMIT_S)
                 command = [sys.executable, os.path.abspath(__file__), "--one",
                            f"{group}.{module}.{name}"]
-                yield Case(f"{group}.{module}.{name[5:]}", command, limit_s)
+                yield Case(f"{group}.{module}.{name[5:]}", command, limit_s,
+                           getattr(function, "is_long", False))
 
 
 def script_cases():
@@ -63,12 +64,14 @@ def unit_cases():
 
 
 def all_cases():
-    return [*unit_cases(), *script_cases(), *python_cases("cases"), *python_cases("engine")]
+    return [*unit_cases(), *script_cases(), *python_cases("cases"), *python_cases("engine"),
+            *python_cases("programs")]
 
 
-def is_wanted(name, patterns):
-    return not patterns or any(name.startswith(p + ".") or fnmatch.fnmatch(name, p)
-                               for p in patterns)
+def is_wanted(case, patterns):
+    if not patterns:
+        return not case.is_long
+    return any(case.name.startswith(p + ".") or fnmatch.fnmatch(case.name, p) for p in patterns)
 
 
 def end_group(process):
@@ -153,7 +156,7 @@ def main():
     request = parser.parse_args()
     if request.one:
         return run_one(request.one)
-    cases = [case for case in all_cases() if is_wanted(case.name, request.patterns)]
+    cases = [case for case in all_cases() if is_wanted(case, request.patterns)]
     if not cases:
         print(f"run.py: no case matches {' '.join(request.patterns)}", file=sys.stderr)
         return 2

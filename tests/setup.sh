@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs what `make`, `make check`, `make lint`, `make fuzz`, ... need on Debian 12.
-#   setup.sh build|check|demo|bench|fuzz|lint
+#   setup.sh build|check|programs|demo|bench|fuzz|lint
 # Looks for the things themselves (a command, a header), not for packages: what was installed in
 # another way counts. With nothing missing it takes milliseconds and never calls apt. As root it
 # installs the rest; for anybody else it prints the command and ends with 2.
@@ -13,6 +13,7 @@ build="gcc:gcc g++:g++ make:make ld:binutils stdio.h:libc6-dev zstd.h:libzstd-de
 engine="node:nodejs npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates"
 check="$engine libunwind.h:libunwind-dev cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
 	musl-gcc:musl-tools jemalloc/jemalloc.h:libjemalloc-dev heaptrack:heaptrack heaptrack_print:heaptrack
+	/usr/lib/python3.11/test/test_mmap.py:libpython3.11-testsuite git:git sqlite3:sqlite3 perl:perl
 	/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2:libjemalloc2
 	/usr/lib/$(uname -m)-linux-gnu/libtcmalloc_minimal.so.4:libtcmalloc-minimal4
 	/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so:libeatmydata1"
@@ -20,9 +21,11 @@ check="$engine libunwind.h:libunwind-dev cmocka.h:libcmocka-dev zstd:zstd strace
 fuzz="clang:clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-14-dev"
 lint="clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck
 	shellcheck:shellcheck"
+programs="xz:xz-utils bzip2:bzip2 openssl:openssl ssh-keygen:openssh-client gdb:gdb
+	fakeroot:fakeroot busybox:busybox-static script:bsdutils setpriv:util-linux ps:procps"
 
 usage() {
-	echo "usage: setup.sh build|check|demo|bench|fuzz|lint" >&2
+	echo "usage: setup.sh build|check|programs|demo|bench|fuzz|lint" >&2
 	exit 2
 }
 
@@ -33,6 +36,7 @@ demo) wanted="$build $engine" ;;
 check | bench) wanted="$build $check" ;;
 fuzz) wanted="$build $fuzz" ;;
 lint) wanted="$build $lint" ;;
+programs) wanted="$build $check $programs" ;;
 *) usage ;;
 esac
 
