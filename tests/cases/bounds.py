@@ -58,7 +58,7 @@ def printed_live(text):
 
 def check_live(ctx, report, text):
     live, wanted = live_by_function(ctx, report), printed_live(text)
-    ctx.equal(len(wanted), 5, "functions that the fixture tells of")
+    ctx.equal(len(wanted), 6, "functions that the fixture tells of")
     for function, numbers in wanted.items():
         ctx.equal(live.get(function), numbers, f"blocks and bytes of {function} that are live at the end")
 
@@ -103,6 +103,10 @@ def case_killed_at_the_end(ctx):
         report = ctx.report()
         check_live(ctx, report, result.out)
         check_dropped(ctx, report)
+        # slots of its ring that were written, and dropped, do not come back
+        asleep = [row["alloc_count"] for row in ctx.rows(report, "heap_by_stack")
+                  if row["stack"] and row["stack"][0] == "keep_asleep"]
+        ctx.equal(sum(asleep), 0, "allocations of a thread whose events are all dropped")
     ctx.zstd_accepts(ctx.trace)
 
 
