@@ -18,7 +18,7 @@ void builder_need(bool is_true, const char *what)
 	abort();
 }
 
-void bytes_put(struct bytes *bytes, const void *data, size_t length)
+void builder_put(struct bytes *bytes, const void *data, size_t length)
 {
 	if (bytes->length + length > bytes->capacity) {
 		bytes->capacity = (bytes->length + length) * 2;
@@ -30,17 +30,17 @@ void bytes_put(struct bytes *bytes, const void *data, size_t length)
 	bytes->length += length;
 }
 
-void bytes_put_varint(struct bytes *bytes, uint64_t value)
+void builder_put_varint(struct bytes *bytes, uint64_t value)
 {
 	uint8_t text[LT_VARINT_MAX_BYTES];
 
-	bytes_put(bytes, text, (size_t)(lt_varint_put(text, value) - text));
+	builder_put(bytes, text, (size_t)(lt_varint_put(text, value) - text));
 }
 
 static void put_text(struct bytes *bytes, const void *text, size_t length)
 {
-	bytes_put_varint(bytes, length);
-	bytes_put(bytes, text, length);
+	builder_put_varint(bytes, length);
+	builder_put(bytes, text, length);
 }
 
 static void put_name(struct bytes *bytes, const char *name)
@@ -111,27 +111,27 @@ void builder_raw_block(struct trace_builder *builder, const struct lt_block_head
 
 static void put_table(struct bytes *table)
 {
-	bytes_put_varint(table, lt_event_info_count);
+	builder_put_varint(table, lt_event_info_count);
 	for (unsigned i = 0; i < lt_event_info_count; i++) {
 		const struct lt_event_info *info = &lt_event_infos[i];
 
-		bytes_put_varint(table, info->kind);
+		builder_put_varint(table, info->kind);
 		put_name(table, info->name);
 		put_name(table, info->aux);
-		bytes_put_varint(table, info->group);
-		bytes_put_varint(table, info->field_count);
+		builder_put_varint(table, info->group);
+		builder_put_varint(table, info->field_count);
 		for (unsigned j = 0; j < info->field_count; j++) {
 			put_name(table, info->fields[j].name);
-			bytes_put_varint(table, info->fields[j].type);
-			bytes_put_varint(table, info->fields[j].unit);
-			bytes_put_varint(table, info->fields[j].codec);
-			bytes_put_varint(table, info->fields[j].count);
+			builder_put_varint(table, info->fields[j].type);
+			builder_put_varint(table, info->fields[j].unit);
+			builder_put_varint(table, info->fields[j].codec);
+			builder_put_varint(table, info->fields[j].count);
 		}
 	}
-	bytes_put_varint(table, lt_name_info_count);
+	builder_put_varint(table, lt_name_info_count);
 	for (unsigned i = 0; i < lt_name_info_count; i++) {
 		put_name(table, lt_name_infos[i].list);
-		bytes_put_varint(table, lt_name_infos[i].value);
+		builder_put_varint(table, lt_name_infos[i].value);
 		put_name(table, lt_name_infos[i].name);
 	}
 }
@@ -159,7 +159,7 @@ void builder_start(struct trace_builder *builder)
 
 void builder_definition(struct trace_builder *builder, unsigned kind, const void *row, size_t bytes)
 {
-	bytes_put_varint(&builder->definitions, kind);
+	builder_put_varint(&builder->definitions, kind);
 	put_text(&builder->definitions, row, bytes);
 	builder->definition_count++;
 }
@@ -183,7 +183,7 @@ void builder_string(struct trace_builder *builder, uint32_t id, const char *text
 {
 	struct bytes *row = begin_row(builder);
 
-	bytes_put_varint(row, id);
+	builder_put_varint(row, id);
 	put_name(row, text);
 	builder_definition(builder, LT_KIND_string, row->data, row->length);
 }
@@ -192,9 +192,9 @@ void builder_stream(struct trace_builder *builder, uint32_t id, uint32_t tid, ui
 {
 	struct bytes *row = begin_row(builder);
 
-	bytes_put_varint(row, id);
-	bytes_put_varint(row, tid);
-	bytes_put_varint(row, start_ns);
+	builder_put_varint(row, id);
+	builder_put_varint(row, tid);
+	builder_put_varint(row, start_ns);
 	builder_definition(builder, LT_KIND_stream, row->data, row->length);
 }
 
@@ -204,12 +204,12 @@ void builder_module(struct trace_builder *builder, uint32_t id, uint64_t start_a
 {
 	struct bytes *row = begin_row(builder);
 
-	bytes_put_varint(row, id);
-	bytes_put_varint(row, start_addr);	/* load bias: the file's numbering starts at 0 */
-	bytes_put_varint(row, start_addr);
-	bytes_put_varint(row, end_addr);
-	bytes_put_varint(row, 0);
-	bytes_put_varint(row, 0);
+	builder_put_varint(row, id);
+	builder_put_varint(row, start_addr);	/* load bias: the file's numbering starts at 0 */
+	builder_put_varint(row, start_addr);
+	builder_put_varint(row, end_addr);
+	builder_put_varint(row, 0);
+	builder_put_varint(row, 0);
 	put_text(row, build_id, build_id_bytes);
 	put_name(row, path);
 	builder_definition(builder, LT_KIND_module, row->data, row->length);
@@ -220,9 +220,9 @@ void builder_symbol(struct trace_builder *builder, uint32_t module, uint64_t sta
 {
 	struct bytes *row = begin_row(builder);
 
-	bytes_put_varint(row, module);
-	bytes_put_varint(row, start_offset);
-	bytes_put_varint(row, size_bytes);
+	builder_put_varint(row, module);
+	builder_put_varint(row, start_offset);
+	builder_put_varint(row, size_bytes);
 	put_name(row, name);
 	builder_definition(builder, LT_KIND_symbol, row->data, row->length);
 }
@@ -233,9 +233,9 @@ void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *p
 	struct bytes *row = begin_row(builder), frames = { 0 };
 
 	for (size_t i = 0; i < frame_count * 2; i++)
-		bytes_put_varint(&frames, pairs[i]);
-	bytes_put_varint(row, id);
-	bytes_put_varint(row, 0);
+		builder_put_varint(&frames, pairs[i]);
+	builder_put_varint(row, id);
+	builder_put_varint(row, 0);
 	put_text(row, frames.data, frames.length);
 	free(frames.data);
 	builder_definition(builder, LT_KIND_stack, row->data, row->length);
@@ -272,7 +272,7 @@ void builder_event(struct trace_builder *builder, unsigned kind, unsigned aux, c
 	struct lt_record *kept;
 	size_t at = builder->records.length;
 
-	bytes_put(&builder->records, record, builder_record_bytes(info));
+	builder_put(&builder->records, record, builder_record_bytes(info));
 	kept = (struct lt_record *)(builder->records.data + at);
 	kept->state = LT_STATE(kind, info->slots, aux, 0);
 	builder->event_count++;
@@ -308,11 +308,11 @@ static void put_element(struct bytes *column, const struct lt_field_info *field,
 			uint64_t *previous)
 {
 	if (field->codec == LT_CODEC_delta)
-		bytes_put_varint(column, lt_zigzag((int64_t)((uint64_t)value - *previous)));
+		builder_put_varint(column, lt_zigzag((int64_t)((uint64_t)value - *previous)));
 	else if (field->codec == LT_CODEC_signed)
-		bytes_put_varint(column, lt_zigzag(value));
+		builder_put_varint(column, lt_zigzag(value));
 	else
-		bytes_put_varint(column, (uint64_t)value);
+		builder_put_varint(column, (uint64_t)value);
 	*previous = (uint64_t)value;
 }
 
@@ -356,12 +356,12 @@ static void walk_recent(struct trace_builder *builder, const struct lt_record *r
 		code = recent_code(sequence, addr);
 		if (info->kind != wanted_kind)
 			continue;
-		bytes_put_varint(&builder->columns[i], code);
+		builder_put_varint(&builder->columns[i], code);
 		if (code != LT_RECENT_NEW)
 			continue;
 		if (!builder->news.length)
-			bytes_put_varint(&builder->news, 0);	/* the shift */
-		bytes_put_varint(&builder->news, lt_zigzag((int64_t)(addr - sequence->previous_new)));
+			builder_put_varint(&builder->news, 0);	/* the shift */
+		builder_put_varint(&builder->news, lt_zigzag((int64_t)(addr - sequence->previous_new)));
 		sequence->previous_new = addr;
 	}
 }
@@ -392,8 +392,8 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 					    &previous[i]);
 			}
 		aux = LT_STATE_AUX(record->state);
-		bytes_put_varint(&builder->columns[LT_COLUMN_STACK], record->stack);
-		bytes_put(&builder->columns[LT_COLUMN_AUX], &aux, 1);
+		builder_put_varint(&builder->columns[LT_COLUMN_STACK], record->stack);
+		builder_put(&builder->columns[LT_COLUMN_AUX], &aux, 1);
 		ret_is_zero[LT_COLUMN_STACK] &= record->stack == 0;
 		ret_is_zero[LT_COLUMN_AUX] &= aux == 0;
 	}
@@ -403,12 +403,12 @@ static void fill_columns(struct trace_builder *builder, const struct lt_event_in
 static void put_column(const struct lt_event_info *info, unsigned field, unsigned codec,
 		       const struct bytes *column, struct bytes *directory, struct bytes *data)
 {
-	bytes_put_varint(directory, info->kind);
-	bytes_put_varint(directory, field);
-	bytes_put_varint(directory, codec);
-	bytes_put_varint(directory, field < info->field_count ? info->fields[field].count : 1);
-	bytes_put_varint(directory, column->length);
-	bytes_put(data, column->data, column->length);
+	builder_put_varint(directory, info->kind);
+	builder_put_varint(directory, field);
+	builder_put_varint(directory, codec);
+	builder_put_varint(directory, field < info->field_count ? info->fields[field].count : 1);
+	builder_put_varint(directory, column->length);
+	builder_put(data, column->data, column->length);
 }
 
 static unsigned put_kind(struct trace_builder *builder, const struct lt_event_info *info,
@@ -447,15 +447,15 @@ static void put_shared(struct trace_builder *builder, uint64_t begin_ns, struct 
 	for (size_t at = 0; (record = next_record(builder, &at));) {
 		uint8_t kind = LT_STATE_KIND(record->state);
 
-		bytes_put(data, &kind, 1);
-		bytes_put_varint(&times, lt_zigzag((int64_t)(record->time - previous)));
+		builder_put(data, &kind, 1);
+		builder_put_varint(&times, lt_zigzag((int64_t)(record->time - previous)));
 		previous = record->time;
 	}
-	bytes_put(directory, (const uint8_t[]){ 0, LT_COLUMN_KIND, LT_CODEC_plain, 1 }, 4);
-	bytes_put_varint(directory, builder->event_count);
-	bytes_put(directory, (const uint8_t[]){ 0, LT_COLUMN_TIME, LT_CODEC_delta, 1 }, 4);
-	bytes_put_varint(directory, times.length);
-	bytes_put(data, times.data, times.length);
+	builder_put(directory, (const uint8_t[]){ 0, LT_COLUMN_KIND, LT_CODEC_plain, 1 }, 4);
+	builder_put_varint(directory, builder->event_count);
+	builder_put(directory, (const uint8_t[]){ 0, LT_COLUMN_TIME, LT_CODEC_delta, 1 }, 4);
+	builder_put_varint(directory, times.length);
+	builder_put(data, times.data, times.length);
 	free(times.data);
 }
 
@@ -473,10 +473,10 @@ static void put_payload(struct trace_builder *builder, uint64_t begin_ns)
 		if (has_kind[lt_event_infos[i].kind])
 			column_count += put_kind(builder, &lt_event_infos[i], &directory, &data);
 	builder->payload.length = 0;
-	bytes_put_varint(&builder->payload, builder->event_count);
-	bytes_put_varint(&builder->payload, column_count);
-	bytes_put(&builder->payload, directory.data, directory.length);
-	bytes_put(&builder->payload, data.data, data.length);
+	builder_put_varint(&builder->payload, builder->event_count);
+	builder_put_varint(&builder->payload, column_count);
+	builder_put(&builder->payload, directory.data, directory.length);
+	builder_put(&builder->payload, data.data, data.length);
 	free(directory.data);
 	free(data.data);
 }

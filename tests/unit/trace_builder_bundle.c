@@ -11,7 +11,7 @@ void builder_flush_part(struct trace_builder *builder, uint32_t stream)
 	builder_need(builder->part_count <= 64, "too many parts");
 	*header = builder_finish_block(builder, stream);
 	header->raw_bytes = (uint32_t)builder->payload.length;
-	bytes_put(&builder->parts, builder->payload.data, builder->payload.length);
+	builder_put(&builder->parts, builder->payload.data, builder->payload.length);
 }
 
 void builder_write_bundle(struct trace_builder *builder)
@@ -23,22 +23,22 @@ void builder_write_bundle(struct trace_builder *builder)
 	for (unsigned i = 0; i < builder->part_count; i++)
 		if (builder->part_headers[i].begin_ns < bundle.begin_ns)
 			bundle.begin_ns = builder->part_headers[i].begin_ns;
-	bytes_put_varint(&payload, builder->part_count);
+	builder_put_varint(&payload, builder->part_count);
 	for (unsigned i = 0; i < builder->part_count; i++) {
 		const struct lt_block_header *part = &builder->part_headers[i];
 
-		bytes_put_varint(&payload, part->stream);
-		bytes_put_varint(&payload, part->first_position);
-		bytes_put_varint(&payload, part->end_position - part->first_position);
-		bytes_put_varint(&payload, part->begin_ns - bundle.begin_ns);
-		bytes_put_varint(&payload, part->end_ns - part->begin_ns);
-		bytes_put_varint(&payload, part->event_count);
-		bytes_put_varint(&payload, part->raw_bytes);
+		builder_put_varint(&payload, part->stream);
+		builder_put_varint(&payload, part->first_position);
+		builder_put_varint(&payload, part->end_position - part->first_position);
+		builder_put_varint(&payload, part->begin_ns - bundle.begin_ns);
+		builder_put_varint(&payload, part->end_ns - part->begin_ns);
+		builder_put_varint(&payload, part->event_count);
+		builder_put_varint(&payload, part->raw_bytes);
 		bundle.event_count += part->event_count;
 		if (part->end_ns > bundle.end_ns)
 			bundle.end_ns = part->end_ns;
 	}
-	bytes_put(&payload, builder->parts.data, builder->parts.length);
+	builder_put(&payload, builder->parts.data, builder->parts.length);
 	builder_raw_block(builder, &bundle, payload.data, payload.length);
 	builder->part_count = 0;
 	builder->parts.length = 0;

@@ -36,8 +36,8 @@ struct trace_builder {
 /* Aborts with what is wrong. */
 void builder_need(bool is_true, const char *what);
 
-void bytes_put(struct bytes *bytes, const void *data, size_t length);
-void bytes_put_varint(struct bytes *bytes, uint64_t value);
+void builder_put(struct bytes *bytes, const void *data, size_t length);
+void builder_put_varint(struct bytes *bytes, uint64_t value);
 
 /* Makes the payload of what was added, as the next block of a stream. */
 struct lt_block_header builder_finish_block(struct trace_builder *builder, uint32_t stream);
