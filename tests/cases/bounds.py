@@ -166,6 +166,7 @@ def case_running(ctx):
         finally:
             process.kill()
         drain.join()
+    ctx.equal(ctx.report()["trace"]["exit"]["kind"], "killed", "kind of end")	# takes the rings away
 
 
 def case_without_need(ctx):

@@ -188,6 +188,7 @@ def case_no_handler_by_default(ctx):
         ctx.equal(caught & 0x7fffffff, 0, "signals with a handler, the C library's own left out")
         target.process.send_signal(signal.SIGUSR2)
         ctx.equal(target.process.wait(20), -signal.SIGUSR2, "exit code")
+    ctx.equal(ctx.report()["trace"]["exit"]["kind"], "killed", "kind of end")	# takes the rings away
 
 
 def case_refusals(ctx):
