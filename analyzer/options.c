@@ -42,7 +42,7 @@ static const struct option_row {
 	{ "--json", NULL, SET_JSON, "everything as JSON" },
 	{ "--markdown", NULL, SET_MARKDOWN, "as Markdown, to paste into an issue" },
 	{ "--csv", "DIR", SET_CSV, "one file for each table in DIR" },
-	{ "--lines", NULL, SET_LINES, "source lines in call stacks" },
+	{ "--lines", NULL, SET_LINES, "source lines in call stacks; inlined functions of debug packages" },
 	{ "--threads", "N", SET_THREADS, "threads to read with (one per CPU, at most 8)" },
 	{ "--definitions", NULL, SET_DEFINITIONS, "dump: print the definitions first" },
 	{ "--no-stacks", NULL, SET_NO_STACKS, "dump: leave the call stacks out" },
