@@ -303,11 +303,12 @@ static bool add_index(void)
 
 bool intern_make_room(void)
 {
-	while (arena_count < arena_current + ARENAS_AHEAD)
+	const struct intern_index *last = index_count ? &indexes[index_count - 1] : NULL;
+
+	while (arena_count < __atomic_load_n(&arena_current, __ATOMIC_RELAXED) + ARENAS_AHEAD)
 		if (!add_arena())
 			return false;
-	if (index_count &&
-	    indexes[index_count - 1].used <= (uint32_t)1 << (indexes[index_count - 1].bits - 1))
+	if (last && __atomic_load_n(&last->used, __ATOMIC_RELAXED) <= (uint32_t)1 << (last->bits - 1))
 		return true;
 	return add_index();
 }
