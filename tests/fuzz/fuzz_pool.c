@@ -4,9 +4,11 @@
  * removed in some runs. A pool takes a megabyte, so the input is a list of patches of an honest one:
  * area, offset in it (2 bytes), length, bytes. The area AREA_CUT shortens the file instead.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "flat.h"
@@ -18,18 +20,41 @@ enum { AREA_HEADER, AREA_EXTENTS, AREA_RING, AREA_SLOTS, AREA_ARENA, AREA_CUT, A
 
 #define HAS_SAVE 0x80u
 
-static struct memory_file trace_file, pool_file;
+/* The pool is a real file: the report follows no links, not even those of /proc. */
+static struct memory_file trace_file;
+static struct {
+	int fd;
+	char path[64];
+} pool_file;
 static struct bytes trace_bytes, pool_bytes;
 static uint64_t area_offsets[AREA_COUNT];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void load(const struct memory_file *file, struct bytes *ret_bytes)
+static void remove_pool(void)
+{
+	unlink(pool_file.path);
+}
+
+static void set_pool(const void *bytes, size_t length)
+{
+	if (pool_file.path[0])
+		close(pool_file.fd);
+	else
+		atexit(remove_pool);
+	snprintf(pool_file.path, sizeof(pool_file.path), "/dev/shm/llmtrace-fuzz-%d.pool", getpid());
+	pool_file.fd = open(pool_file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (pool_file.fd < 0 || ftruncate(pool_file.fd, 0) != 0 ||
+	    pwrite(pool_file.fd, bytes, length, 0) != (ssize_t)length)
+		abort();
+}
+
+static void load(int fd, struct bytes *ret_bytes)
 {
 	uint8_t part[65536];
 	ssize_t got;
 
-	while ((got = pread(file->fd, part, sizeof(part), (off_t)ret_bytes->length)) > 0)
+	while ((got = pread(fd, part, sizeof(part), (off_t)ret_bytes->length)) > 0)
 		bytes_put(ret_bytes, part, (size_t)got);
 }
 
@@ -97,7 +122,7 @@ static void make_files(void)
 	struct pool_builder *pool;
 
 	memory_file_set(&trace_file, "", 0);
-	memory_file_set(&pool_file, "", 0);
+	set_pool("", 0);
 	builder = builder_new(trace_file.path);
 	make_process(builder_header(builder));
 	strcpy(builder_header(builder)->pool_path, pool_file.path);
@@ -110,8 +135,8 @@ static void make_files(void)
 	add_records(pool, pool_builder_ring(pool));
 	pool_builder_finish(pool, pool_file.path);
 	make_trace(builder);
-	load(&trace_file, &trace_bytes);
-	load(&pool_file, &pool_bytes);
+	load(trace_file.fd, &trace_bytes);
+	load(pool_file.fd, &pool_bytes);
 }
 
 static void patch(const uint8_t *data, size_t size, bool is_undone)
@@ -135,10 +160,14 @@ static void patch(const uint8_t *data, size_t size, bool is_undone)
 
 static void restore(const uint8_t *data, size_t size)
 {
-	if (lseek(pool_file.fd, 0, SEEK_END) == (off_t)pool_bytes.length)
+	struct stat status;
+
+	/* a report that kept the rings has removed their file */
+	if (fstat(pool_file.fd, &status) == 0 && status.st_nlink &&
+	    status.st_size == (off_t)pool_bytes.length)
 		patch(data, size, true);
 	else
-		memory_file_set(&pool_file, pool_bytes.data, pool_bytes.length);
+		set_pool(pool_bytes.data, pool_bytes.length);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
