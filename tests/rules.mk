@@ -108,6 +108,25 @@ check-programs:
 check-all: all fixtures unit-tests $(BUILD)/tests/walk_check.so $(ENGINE_NEEDS)
 	CC="$(CC)" $(RUN_TESTS)
 
+# Programs built again with the sanitizers of gcc. Under the thread sanitizer only what has threads.
+SANITIZED := -O1 -g -fno-omit-frame-pointer
+ASAN_FLAGS := $(SANITIZED) -fsanitize=address,undefined -fno-sanitize-recover=all
+TSAN_FLAGS := $(SANITIZED) -fsanitize=thread
+TSAN_TESTS := $(patsubst %,$(BUILD)/tsan/tests/unit/test_%,merge live_blocks intern decode)
+
+## check-sanitizers: report and unit tests under address, undefined and thread sanitizers
+.PHONY: check-sanitizers
+check-sanitizers: all fixtures
+	$(MAKE) -s BUILD=$(BUILD)/asan CFLAGS="$(ASAN_FLAGS)" $(BUILD)/asan/llmtrace-report unit-tests
+	$(MAKE) -s BUILD=$(BUILD)/tsan CFLAGS="$(TSAN_FLAGS)" $(BUILD)/tsan/llmtrace-report $(TSAN_TESTS)
+	BUILD=$(BUILD) $(TESTS_DIR)/sanitizers.py
+
+## lint: clang-tidy, cppcheck and shellcheck find nothing
+.PHONY: lint
+lint:
+	@$(TESTS_DIR)/setup.sh lint
+	$(TESTS_DIR)/lint.sh
+
 # Benchmarks measure optimised programs that make real calls, without frame pointers.
 BENCH_BUILD := $(BUILD)/tests/bench
 BENCH_PROGRAMS := $(patsubst $(TESTS_DIR)/bench/%.c,$(BENCH_BUILD)/%, \

@@ -152,11 +152,15 @@ def main():
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
     parser.add_argument("-l", "--list", action="store_true", help="print the names only")
     parser.add_argument("-v", "--verbose", action="store_true", help="print all output")
+    parser.add_argument("--slow", type=int, default=1, metavar="N",
+                        help="programs are N times slower: so are time limits")
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
     request = parser.parse_args()
     if request.one:
         return run_one(request.one)
     cases = [case for case in all_cases() if is_wanted(case, request.patterns)]
+    for case in cases:
+        case.limit_s *= request.slow
     if not cases:
         print(f"run.py: no case matches {' '.join(request.patterns)}", file=sys.stderr)
         return 2
