@@ -42,8 +42,7 @@ static inline int64_t lt_unzigzag(uint64_t value)
 }
 
 /*
-	/* nearly all: one or two bytes, without a branch that could go either way */
-	if (value < 1u << 14) {
+ * Writes a LEB128 integer without a bounds check: the caller has made sure of LT_VARINT_MAX_BYTES, of
  * which those behind the integer may change, too.
  * @return the first byte behind it.
  */
