@@ -42,8 +42,8 @@ static inline int64_t lt_unzigzag(uint64_t value)
 }
 
 /*
- * Writes a LEB128 integer without a bounds check: the caller has made sure of LT_VARINT_MAX_BYTES, of
- * which those behind the integer may change, too.
+ * Writes a LEB128 integer without a bounds check: the caller has made sure of LT_VARINT_MAX_BYTES,
+ * of which those behind the integer may change, too.
  * @return the first byte behind it.
  */
 static inline uint8_t *lt_varint_put(uint8_t *at, uint64_t value)
