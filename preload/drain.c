@@ -101,7 +101,8 @@ static uint64_t take_records(struct lt_ring *ring, uint64_t until_ticks, bool is
 		if (LT_STATE_KIND(state) != LT_KIND_PAD) {
 			if (record->time > until_ticks)
 				break;
-			encode_add(record);
+			if (!encode_add(record))
+				break;
 			if (live_heap_is_kept)
 				live_heap_apply(ring, record);
 		}

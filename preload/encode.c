@@ -30,6 +30,7 @@ struct kind_columns {
 	struct column columns[FIELDS_MAX + 2];
 	struct new_addrs new_addrs;
 	bool is_used;
+	bool is_ready; /* all buffers are there */
 };
 
 static struct kind_columns *kinds; /* by kind */
@@ -87,8 +88,10 @@ static bool make_buffers(struct kind_columns *columns)
 
 		if (i >= columns->info->field_count && i < FIELDS_MAX)
 			continue;
-		restart(column);
-		column->bytes = sys_memory((size_t)events_max * count * LT_VARINT_MAX_BYTES);
+		if (!column->bytes) {
+			restart(column);
+			column->bytes = sys_memory((size_t)events_max * count * LT_VARINT_MAX_BYTES);
+		}
 		if (!column->bytes)
 			return false;
 		if (i < columns->info->field_count &&
@@ -98,6 +101,7 @@ static bool make_buffers(struct kind_columns *columns)
 			column->new_addrs = &columns->new_addrs;
 		}
 	}
+	columns->is_ready = true;
 	return true;
 }
 
@@ -199,17 +203,17 @@ static void put_time(uint64_t ns)
 		earliest_ns = ns;
 }
 
-void encode_add(const struct lt_record *record)
+bool encode_add(const struct lt_record *record)
 {
 	struct kind_columns *columns = &kinds[LT_STATE_KIND(record->state)];
 	const struct lt_event_info *info = columns->info;
 	struct column *aux = &columns->columns[COLUMN_AUX_INDEX];
 	uint8_t aux_value = LT_STATE_AUX(record->state);
 
-	if (!info || event_count == ENCODE_EVENTS_MAX)
-		return;
-	if (!columns->columns[0].bytes && !make_buffers(columns))
-		return;
+	if (!info)
+		return true;
+	if (event_count == ENCODE_EVENTS_MAX || (!columns->is_ready && !make_buffers(columns)))
+		return false;
 	columns->is_used = true;
 	put_time(clock_map_ns(clock_map, record->time) >> ENCODE_TIME_SHIFT << ENCODE_TIME_SHIFT);
 	kind_column[event_count++] = info->kind;
@@ -217,6 +221,7 @@ void encode_add(const struct lt_record *record)
 	aux->bytes[aux->used++] = aux_value;
 	aux->is_zero &= aux_value == 0;
 	put_fields[info->kind](columns->columns, record);
+	return true;
 }
 
 uint32_t encode_count(void)

@@ -24,9 +24,10 @@ void encode_begin(void);
 
 /*
  * Adds a committed record; kinds that the table lacks are left out. Its stack and strings get file
- * ids (definitions.h).
+ * ids (definitions.h). @return false when there is no memory for its kind at this moment, or the
+ * block is full: the record must wait in its ring.
  */
-void encode_add(const struct lt_record *record);
+bool encode_add(const struct lt_record *record);
 
 /*
  * Times in a block count in units of 16 ns: finer digits are noise of the counter, and half of a

@@ -17,8 +17,10 @@ bool recent_init(void)
 bool new_addrs_init(struct new_addrs *new_addrs, uint32_t count)
 {
 	new_addrs_begin(new_addrs);
-	new_addrs->addrs = sys_memory(count * sizeof(*new_addrs->addrs));
-	new_addrs->bytes = sys_memory((size_t)(count + 1) * LT_VARINT_MAX_BYTES);
+	if (!new_addrs->addrs)
+		new_addrs->addrs = sys_memory(count * sizeof(*new_addrs->addrs));
+	if (!new_addrs->bytes)
+		new_addrs->bytes = sys_memory((size_t)(count + 1) * LT_VARINT_MAX_BYTES);
 	return new_addrs->addrs && new_addrs->bytes;
 }
 
