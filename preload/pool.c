@@ -26,7 +26,9 @@
  */
 #define MANY_RINGS 64u
 #define SHM_ROOM_BYTES (256u << 20) /* a container has 64 MiB by default: the target needs them */
-#define TAKE_TRIES 1000
+#define TAKE_YIELDS 4
+#define TAKE_NAP_NS 100000u
+#define TAKE_PATIENCE_NS 500000000u /* whoever adds rings may have lost its core */
 #define REFUSED_NS 10000000u
 #define POOL_MEMORY_BYTES ((sizeof(struct lt_pool_header) + 4095u) & ~4095u)
 
@@ -238,11 +240,12 @@ static void add_extent(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 /*
  * Without space in the file the memory is anonymous: recorded, but gone when the process is killed.
  */
-void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
+static void *grow(enum lt_extent_type type, uint32_t index, uint64_t bytes, bool *ret_is_busy)
 {
 	void *addr = NULL;
 
-	if (__atomic_exchange_n(&grow_lock, 1, __ATOMIC_ACQUIRE))
+	*ret_is_busy = __atomic_exchange_n(&grow_lock, 1, __ATOMIC_ACQUIRE);
+	if (*ret_is_busy)
 		return NULL;
 	if (mapped_count > LT_EXTENT_MAX)
 		bytes = 0;
@@ -261,11 +264,19 @@ void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 	return addr;
 }
 
-static bool add_rings(void)
+void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
+{
+	bool is_busy;
+
+	return grow(type, index, bytes, &is_busy);
+}
+
+/* @return false when there is no memory, or, with *ret_is_busy, when another thread is at it. */
+static bool add_rings(bool *ret_is_busy)
 {
 	uint32_t number = __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE);
-	struct lt_ring *rings = pool_grow(LT_EXTENT_RINGS, RINGS_PER_EXTENT,
-					  (uint64_t)RINGS_PER_EXTENT * LT_RING_BYTES);
+	struct lt_ring *rings = grow(LT_EXTENT_RINGS, RINGS_PER_EXTENT,
+				     (uint64_t)RINGS_PER_EXTENT * LT_RING_BYTES, ret_is_busy);
 
 	if (!rings)
 		return false;
@@ -334,30 +345,47 @@ static struct lt_ring *take_free(int tid)
 	return NULL;
 }
 
+/* @return false when no rings were added for too long, by whoever is adding them. */
+static bool wait_for_rings(uint32_t *count, uint32_t *tries, uint64_t *since_ns)
+{
+	uint32_t now = __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE);
+
+	if (now != *count) {
+		*count = now;
+		*tries = 0;
+	}
+	if (*tries == 0)
+		*since_ns = clock_monotonic_ns();
+	if ((*tries)++ < TAKE_YIELDS)
+		SYS_CALL(sched_yield, 0, 0, 0, 0, 0, 0);
+	else
+		sys_futex_wait(&grow_lock, 1, TAKE_NAP_NS);
+	return clock_monotonic_ns() - *since_ns < TAKE_PATIENCE_NS;
+}
+
 /*
  * Another thread may be adding rings at this moment, or may have taken those that this one has
- * added: a few tries. When there is no memory, nobody tries again for a while: the call in the
- * target must not pay for it at every event.
+ * added: waits while some are added. When there is no memory, nobody tries again for a while: the
+ * call in the target must not pay for it at every event.
  */
 struct lt_ring *pool_take_ring(int tid)
 {
-	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t now_ns = clock_monotonic_ns(), since_ns = now_ns;
+	uint32_t count = 0, tries = 0;
+	bool is_busy;
 
-	for (int tries = 0; tries < TAKE_TRIES; tries++) {
+	do {
 		struct lt_ring *ring = take_free(tid);
 
 		if (ring)
 			return ring;
 		if (now_ns - __atomic_load_n(&refused_at_ns, __ATOMIC_RELAXED) < REFUSED_NS)
 			break;
-		if (add_rings())
-			continue;
-		if (!__atomic_load_n(&grow_lock, __ATOMIC_ACQUIRE) && tries > 0) {
+		if (!add_rings(&is_busy) && !is_busy) {
 			__atomic_store_n(&refused_at_ns, now_ns, __ATOMIC_RELAXED);
 			break;
 		}
-		SYS_CALL(sched_yield, 0, 0, 0, 0, 0, 0);
-	}
+	} while (!is_busy || wait_for_rings(&count, &tries, &since_ns));
 	__atomic_add_fetch(&pool_refused_count, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
@@ -378,8 +406,10 @@ void pool_give_ring(struct lt_ring *ring)
 
 void pool_make_room(void)
 {
+	bool is_busy;
+
 	if (__atomic_load_n(&free_count, __ATOMIC_RELAXED) < FREE_RINGS_MIN)
-		add_rings();
+		add_rings(&is_busy);
 }
 
 void pool_set_closed(bool is_closed)

@@ -75,3 +75,12 @@ def case_thread_id_is_used_again(ctx):
     got = collections.Counter(row["alloc_count"] for row in rows)
     missing = collections.Counter(range(1, created + 1)) - got
     ctx.equal(dict(missing), {}, "threads without a row of their own, by alloc_count")
+
+
+def case_first_calls_at_the_same_moment(ctx):
+    """200 threads that all need a ring at once wait for each other, and none goes without."""
+    for _ in range(3):
+        ctx.both([ctx.fixture("thread_storm")])
+        blocks = [e for e in ctx.dump() if e.name == "alloc" and e["size_bytes"] == 7777]
+        ctx.equal(len(blocks), 800, "mallocs of the threads")
+        ctx.is_whole()
