@@ -222,11 +222,17 @@ class Comparison:
     def check_pools(self):
         """No ring file of these runs is left: all processes have ended and all traces are read."""
         left = []
+        empty = [name for follow in self.row.follow for name in os.listdir(f"{self.base}/traces-{follow}")
+                 if not os.path.getsize(f"{self.base}/traces-{follow}/{name}")]
         for pool in glob.glob("/dev/shm/llmtrace-*"):
             try:
                 with open(pool, "rb") as file:
-                    if self.base.encode() + b"/" in file.read(POOL_HEAD_BYTES):
-                        left.append(pool)
+                    head = file.read(POOL_HEAD_BYTES)
+                if any(f"{self.base}/traces-{f}/{n}".encode() in head
+                       for f in self.row.follow for n in empty):
+                    os.unlink(pool)	# killed before it could write the trace's head
+                elif self.base.encode() + b"/" in head:
+                    left.append(pool)
             except OSError:
                 pass	# another run's, just removed
         for pool in left:
