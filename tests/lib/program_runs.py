@@ -30,7 +30,8 @@ POOL_HEAD_BYTES = 1 << 16
 # name: of the case. command: a shell line, run by bash in an empty folder; $SCRIPTS is tests/programs/scripts, $TOP
 # the project, $BUILD its build, $CC the compiler. normalise: [(pattern, replacement)] on both outputs. ignore:
 # patterns of paths, from the working folder, whose contents are not compared. needs: commands or files. quick: part
-# of `make check`. broken: what is known to differ; the case is skipped and says so.
+# of `make check`. broken: what is known to differ: the case is
+# skipped and says so, unless RUN_BROKEN is set.
 Row = collections.namedtuple("Row", "name command normalise ignore needs quick limit_s follow broken",
                              defaults=((), (), (), False, 100, FOLLOW_MODES, ""))
 Run = collections.namedtuple("Run", "code out err files leftover seconds")

@@ -40,12 +40,12 @@ print $in "shout\n"; close $in;
 print scalar <$out>;
 waitpid $pid, 0;
 
-socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die;
-if (!fork) { close $a; while (<$b>) { syswrite $b, uc } exit 0 }
-close $b;
-syswrite $a, "over a socket\n";
-print scalar <$a>;
-close $a;
+socketpair(my $near, my $far, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die;
+if (!fork) { close $near; while (<$far>) { syswrite $far, uc } exit 0 }
+close $far;
+syswrite $near, "over a socket\n";
+print scalar <$near>;
+close $near;
 wait;
 
 my $hits = 0;
