@@ -301,11 +301,22 @@ static bool add_index(void)
 	return true;
 }
 
+/* A run that ends soon pays for one arena; as soon as that one fills, there are some ahead. */
+static uint32_t arenas_wanted(void)
+{
+	uint32_t current = __atomic_load_n(&arena_current, __ATOMIC_RELAXED);
+
+	if (!arena_count || (!current && __atomic_load_n(&arenas[0].used_grains, __ATOMIC_RELAXED) <
+						 LT_ARENA_BYTES / LT_ARENA_GRAIN / 4))
+		return 1;
+	return current + ARENAS_AHEAD;
+}
+
 bool intern_make_room(void)
 {
 	const struct intern_index *last = index_count ? &indexes[index_count - 1] : NULL;
 
-	while (arena_count < __atomic_load_n(&arena_current, __ATOMIC_RELAXED) + ARENAS_AHEAD)
+	while (arena_count < arenas_wanted())
 		if (!add_arena())
 			return false;
 	if (last && __atomic_load_n(&last->used, __ATOMIC_RELAXED) <= (uint32_t)1 << (last->bits - 1))

@@ -18,8 +18,8 @@
 #include "sys.h"
 #include "text.h"
 
-#define RINGS_PER_EXTENT 8u
-#define FREE_RINGS_MIN 4u
+#define RINGS_PER_EXTENT 4u
+#define FREE_RINGS_MIN 2u
 /*
  * With so many rings the writer is asked to give those of ended threads back at once, a batch each
  * time; with fewer it is cheaper to make some more than to wake it.

@@ -83,6 +83,17 @@ def end_group(process):
     process.wait()
 
 
+def remove_pools(scratch):
+    """What the killed processes of a case have left in memory: pools whose trace lay in its scratch."""
+    for path in glob.glob("/dev/shm/llmtrace-*.pool"):
+        try:
+            with open(path, "rb") as pool:
+                if (scratch + os.sep).encode() in pool.read(4224):
+                    os.unlink(path)
+        except OSError:
+            pass
+
+
 def run_case(case):
     """@return (status, reason, output, seconds)"""
     scratch = os.path.join(BUILD, "tests", "scratch", case.name)
@@ -106,6 +117,7 @@ def run_case(case):
     seconds = time.monotonic() - start
     if code in (0, SKIPPED):
         shutil.rmtree(scratch, ignore_errors=True)
+        remove_pools(scratch)
     if code == 0:
         return "ok", "", output, seconds
     if code == SKIPPED:
