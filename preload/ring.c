@@ -37,10 +37,10 @@ void ring_pad(struct lt_ring *ring, uint64_t position, unsigned slots)
 			    LT_STATE(LT_KIND_PAD, 1, 0, LT_LAP(position + i)));
 }
 
-static bool has_space(struct lt_ring *ring, unsigned slots)
+static bool has_space(struct lt_ring *ring, unsigned slots, bool is_nested)
 {
 	ring->known_tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-	return ring->head + slots - ring->known_tail <= LT_RING_SLOTS - LT_RING_SLACK_SLOTS;
+	return ring->head + slots - ring->known_tail <= ring_limit(is_nested);
 }
 
 static bool lose(struct lt_ring *ring)
@@ -90,7 +90,7 @@ bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 	uint64_t begin = clock_now();
 	uint32_t progress;
 
-	if (has_space(ring, slots))
+	if (has_space(ring, slots, !may_wait))
 		return true;
 	if (!may_wait || is_real_time())
 		return lose(ring);
@@ -103,7 +103,7 @@ bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait)
 
 		ring_wake_writer();
 		sys_futex_wait(&ring_progress, progress, NAP_NS);
-		if (has_space(ring, slots))
+		if (has_space(ring, slots, !may_wait))
 			break;
 		seen = __atomic_load_n(&ring_progress, __ATOMIC_ACQUIRE);
 		if (seen != progress)

@@ -35,6 +35,14 @@ void ring_wake_writer(void);
  */
 bool ring_wait(struct lt_ring *ring, unsigned slots, bool may_wait);
 
+/*
+ * The slots that may be in use. A thread that waits for room has left some to its signal handlers.
+ */
+static inline uint64_t ring_limit(bool is_nested)
+{
+	return LT_RING_SLOTS - LT_RING_SLACK_SLOTS - (is_nested ? 0 : LT_RING_HANDLER_SLOTS);
+}
+
 static inline struct lt_record *ring_slot(struct lt_ring *ring, uint64_t position)
 {
 	return (struct lt_record *)&ring->slots[position % LT_RING_SLOTS * LT_SLOT_BYTES];
@@ -62,8 +70,7 @@ static inline void *ring_reserve(struct lt_ring *ring, unsigned slots, bool is_n
 		uint64_t position;
 		struct lt_record *record;
 
-		if (__builtin_expect(ring->head + slots - ring->known_tail >
-					     LT_RING_SLOTS - LT_RING_SLACK_SLOTS,
+		if (__builtin_expect(ring->head + slots - ring->known_tail > ring_limit(is_nested),
 				     0) &&
 		    !ring_wait(ring, slots, !is_nested))
 			return NULL;

@@ -106,7 +106,8 @@ struct lt_pool_header {
 
 /* ---- rings ---- */
 #define LT_RING_SLOTS 8192u	     /* a power of two */
-#define LT_RING_SLACK_SLOTS 64u	     /* kept free for records of signal handlers that nest */
+#define LT_RING_SLACK_SLOTS 64u	     /* a handler may come between the look at the tail and the add */
+#define LT_RING_HANDLER_SLOTS 1024u  /* for handlers that interrupt a hook: they never wait */
 #define LT_STACK_CACHE_ENTRIES 1024u /* a power of two */
 #define LT_OPEN_RUN_COUNT 4u
 #define LT_RING_HEADER_BYTES 4096u

@@ -22,7 +22,7 @@ sleep 100 & second=$!
 jobs | sed 's/  */ /g'
 kill -STOP $first; sleep 0.2; jobs -s | wc -l
 kill %2; wait $second; echo "waited $?"
-{ kill -CONT $first; sleep 0.2; kill -KILL $first; while kill -0 $first; do sleep 0.05; jobs; done; } >/dev/null 2>&1
+{ kill -CONT $first; sleep 0.2; kill -KILL $first; wait $first; jobs; } >/dev/null 2>&1
 set +m
 for i in 1 2 3 4 5 6; do ( sleep 0.0$i; exit $i ) & done
 sum=0; for job in $(jobs -p); do wait "$job"; sum=$((sum + $?)); done; echo "sum $sum"
