@@ -296,8 +296,8 @@ static bool has_successor(const struct lt_ring *ring)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct lt_ring *other = pool_ring(i);
 
-		if (other->state == LT_RING_IN_USE && other->tid == ring->tid &&
-		    other->stream > ring->stream)
+		if (__atomic_load_n(&other->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
+		    other->tid == ring->tid && other->stream > ring->stream)
 			return true;
 	}
 	return false;

@@ -61,7 +61,8 @@ const char *pool_path(void)
 
 uint64_t pool_bytes(void)
 {
-	return file_bytes + memory_bytes;
+	return __atomic_load_n(&file_bytes, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&memory_bytes, __ATOMIC_RELAXED);
 }
 
 static bool is_ours(long fd)
@@ -234,7 +235,7 @@ static void add_extent(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 	__atomic_store_n(&extent->type, (uint32_t)type, __ATOMIC_RELEASE);
 	__atomic_store_n(&pool_header->extent_count, pool_header->extent_count + 1,
 			 __ATOMIC_RELEASE);
-	file_bytes += bytes;
+	__atomic_store_n(&file_bytes, file_bytes + bytes, __ATOMIC_RELAXED);
 }
 
 /*
@@ -255,7 +256,8 @@ static void *grow(enum lt_extent_type type, uint32_t index, uint64_t bytes, bool
 		add_extent(type, index, bytes);
 	} else if (bytes) {
 		addr = map_memory(bytes);
-		memory_bytes += addr ? bytes : 0;
+		if (addr)
+			__atomic_store_n(&memory_bytes, memory_bytes + bytes, __ATOMIC_RELAXED);
 		pool_header->memory_extent_count += addr && handle >= 0;
 	}
 	if (addr)

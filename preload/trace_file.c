@@ -37,7 +37,7 @@ static char path[LT_PATH_BYTES];
 static int handle = -1;
 static uint64_t device, inode;
 static uint64_t offset_bytes;  /* where the next frame of an unbounded trace goes */
-static uint64_t written_bytes; /* in all */
+static uint64_t written_bytes; /* in all; threads that wait for the writer read it */
 static bool is_bounded;
 static bool is_end_there; /* behind the frames of a bounded trace */
 static uint64_t event_count;
@@ -167,7 +167,7 @@ static bool try_write(const uint8_t *bytes, size_t count, uint64_t at, size_t *d
 
 	if (wrote > 0) {
 		*done += (size_t)wrote;
-		written_bytes += (uint64_t)wrote;
+		__atomic_store_n(&written_bytes, written_bytes + (uint64_t)wrote, __ATOMIC_RELAXED);
 		return true;
 	}
 	if (wrote == -EINTR)
@@ -416,7 +416,7 @@ void trace_file_close(void)
 
 uint64_t trace_file_bytes(void)
 {
-	return written_bytes;
+	return __atomic_load_n(&written_bytes, __ATOMIC_RELAXED);
 }
 
 void trace_file_give_up(void)

@@ -30,7 +30,8 @@ cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-sup
 	--suppress=uselessAssignmentPtrArg:include/llmtrace/events.def \
 	--error-exitcode=1 $report $shim analyzer include preload || failed=1
 
+# Scripts that are run to be traced do odd things on purpose.
 echo "shellcheck"
-git ls-files '*.sh' .ci/run | xargs shellcheck || failed=1
+git ls-files '*.sh' .ci/run ':!tests/programs/scripts' | xargs shellcheck || failed=1
 [ $failed -eq 0 ] && echo "lint: nothing found"
 exit $failed

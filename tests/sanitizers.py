@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""sanitizers.py: the unit tests that were built with sanitizers, then the report of the golden traces
-and of fixtures that the shim of BUILD traces, by a report under the address, undefined and thread
-sanitizers. Their tables must be those of the plain report. Prints one line a case, in the end
-`N passed, N failed, N skipped`; exit code 1 when something failed."""
+"""sanitizers.py: the unit tests that were built with sanitizers; the shim's rings and writer under the
+thread sanitizer; then the report of the golden traces and of fixtures that the shim of BUILD traces, by
+a report under the address, undefined and thread sanitizers. Their tables must be those of the plain
+report. Prints one line a case, in the end `N passed, N failed, N skipped`; exit code 1 when something
+failed."""
 import glob
+import json
 import os
 import subprocess
 import sys
@@ -43,6 +45,24 @@ def check_report(kind, form, trace):
     return "" if text == other_text else "prints something else than the plain report"
 
 
+def check_shim(folder, threads):
+    """Rings, their writer and the table of stacks. @return "" or what is wrong."""
+    path = os.path.join(folder, "shim_rings.zst")
+    command = [os.path.join(BUILD, "tsan", "tests", "shim_rings"), str(threads), "6000"]
+    done = subprocess.run(command, env={**ENVIRONMENT, "LLMTRACE_OUTPUT": path}, capture_output=True,
+                          check=False, timeout=300)
+    if done.returncode:
+        return f"exit code {done.returncode}\n{done.stderr.decode(errors='replace')[-4000:]}"
+    code, text, errors = report(BUILD, ["--json", "--section", "phases"], path)
+    if code:
+        return errors
+    facts = json.loads(text)
+    allocs = sum(row["alloc_count"] or 0 for row in facts["tables"]["phases"]["rows"])
+    lost = facts["trace"]["lost_event_count"]
+    return "" if (allocs, lost) == (int(done.stdout), 0) else \
+        f"{allocs} allocations and {lost} lost, of {done.stdout.decode()}"
+
+
 def unit_tests():
     """@return (passed, failed, skipped) of the unit tests of both builds."""
     counts = [0, 0, 0]
@@ -61,6 +81,10 @@ def main():
     passed, failed, skipped = unit_tests()
     folder = os.path.join(BUILD, "asan", "traces")
     os.makedirs(folder, exist_ok=True)
+    for threads in (1, 4, 12):
+        fault = check_shim(folder, threads)
+        print(f"FAIL tsan: shim, {threads} threads\n{fault}" if fault else f"ok tsan: shim, {threads} threads")
+        passed, failed = passed + (not fault), failed + bool(fault)
     traces = sorted(glob.glob(os.path.join(TESTS, "golden", "*.zst")))
     traces += [record(name, folder) for name in FIXTURES]
     for kind in ("asan", "tsan"):
