@@ -369,7 +369,7 @@ static size_t count_ahead(const struct merge *merge)
 	} else if (unopened_ns != UINT64_MAX) {
 		count = count_below(top, unopened_ns);
 	} else {
-		count = (size_t)(top->end - top->next);
+		count = (size_t)(top->end - top->next); /* NOLINT: there is an input */
 	}
 	return count ? count : 1;
 }

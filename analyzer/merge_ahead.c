@@ -44,10 +44,11 @@ static struct decoded *pop_buffer(struct ahead *ahead)
 {
 	struct ahead_buffer *buffer = ahead->free_buffers;
 
-	if (!buffer)
-		return calloc(1, sizeof(struct ahead_buffer));
-	ahead->free_buffers = buffer->next;
-	return &buffer->decoded;
+	if (buffer)
+		ahead->free_buffers = buffer->next;
+	else
+		buffer = calloc(1, sizeof(*buffer));
+	return buffer ? &buffer->decoded : NULL;
 }
 
 /* A live block begins with the fields of an allocation, and is delivered as one. */

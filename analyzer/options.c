@@ -86,7 +86,7 @@ static unsigned long long number_of(const char *text, unsigned long long limit)
 	unsigned long long number;
 
 	errno = 0;
-	number = strtoull(text, &end, 10);
+	number = strtoull(text, &end, 10); /* NOLINT: options with an argument have one */
 	if (errno || *end || end == text || *text == '-' || number > limit)
 		return 0;
 	return number;

@@ -229,7 +229,7 @@ static void put_cell(const struct layout *layout, unsigned k, enum emit_style st
 	size_t width = layout->widths[k], columns = emit_columns(text);
 	size_t padding = columns < width ? width - columns : 0;
 
-	emit_spaces(layout->emit, k ? GAP : INDENT);
+	emit_spaces(layout->emit, k ? GAP : INDENT); /* NOLINT: two names, one width today */
 	if (!is_left_aligned(column))
 		emit_spaces(layout->emit, padding);
 	emit_cut(layout->emit, style, text, width, column->is_key);

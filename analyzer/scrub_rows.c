@@ -39,10 +39,10 @@ static void add_row(struct scrub_rows *rows, uint64_t kind, const uint8_t *bytes
 {
 	struct lt_wire_out out = room_for(rows, length + 2 * LT_VARINT_MAX_BYTES);
 
-	lt_put_varint(&out, kind);
-	lt_put_text(&out, bytes, length);
 	if (out.is_bad)
 		return;
+	lt_put_varint(&out, kind);
+	lt_put_text(&out, bytes, length);
 	rows->length = (size_t)(out.at - rows->bytes);
 	rows->count++;
 }
@@ -178,15 +178,19 @@ void scrub_add_string(const struct scrub_facts *facts, uint32_t id, const char *
 	size_t room = length * ROOM_FACTOR + 64;
 	uint8_t *bytes = malloc(room);
 	char *replaced = malloc(room);
-	struct lt_wire_out out = {bytes, bytes + (bytes ? room : 0), !bytes || !replaced};
 
-	lt_put_varint(&out, id);
-	if (!out.is_bad)
+	if (bytes && replaced) {
+		struct lt_wire_out out = {bytes, bytes + room, false};
+
+		lt_put_varint(&out, id);
 		lt_put_text(&out, replaced,
 			    lt_privacy_path(&facts->privacy, text, length, replaced, room - 32));
-	if (!out.is_bad)
-		add_row(rows, LT_KIND_string, bytes, (size_t)(out.at - bytes));
-	rows->is_bad |= out.is_bad;
+		if (!out.is_bad)
+			add_row(rows, LT_KIND_string, bytes, (size_t)(out.at - bytes));
+		rows->is_bad |= out.is_bad;
+	} else {
+		rows->is_bad = true;
+	}
 	free(bytes);
 	free(replaced);
 }

@@ -38,7 +38,7 @@ bool bundle_init(bundle_settle_fn *settle);
  * Adds a part: member->header has the stream, positions, times, the number of events and the shift.
  * Writes a bundle that has no room for it first.
  */
-void bundle_add(const struct bundle_member *member, const void *payload, size_t bytes);
+void bundle_add(const struct bundle_member *member, const void *bytes, size_t count);
 
 /* Whether a ring waits in it. */
 bool bundle_has(const struct lt_ring *ring);

@@ -61,6 +61,7 @@ int64_t cfi_signed(struct cfi_bytes *bytes, unsigned size)
 {
 	unsigned unused_bits = 64 - size * 8;
 
+	/* NOLINTNEXTLINE: size is 1 to 8 */
 	return (int64_t)(cfi_unsigned(bytes, size) << unused_bits) >> unused_bits;
 }
 

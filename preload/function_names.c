@@ -42,7 +42,7 @@ static void table_add(uint32_t number)
 {
 	uint32_t at = hash(wanted[number].module, wanted[number].offset);
 
-	while (table[at & (table_size - 1)])
+	while (table[at & (table_size - 1)]) /* NOLINT: grow() has made it */
 		at++;
 	table[at & (table_size - 1)] = number + 1;
 }

@@ -84,11 +84,13 @@ static void *zstd_memory(void *opaque, size_t bytes)
 
 static void zstd_release(void *opaque, void *addr)
 {
-	size_t *block = (size_t *)(void *)((uint8_t *)addr - 64);
+	size_t *block;
 
 	(void)opaque;
-	if (addr)
-		sys_memory_release(block, *block);
+	if (!addr)
+		return;
+	block = (size_t *)(void *)((uint8_t *)addr - 64);
+	sys_memory_release(block, *block);
 }
 
 static bool make_compressor(void)

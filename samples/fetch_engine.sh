@@ -46,7 +46,7 @@ fetch_archive() {
 
 fetch_engine() {
 	fetch_archive $engine
-	rm -rf "$dir/lib" "$dir/.fetched"
+	rm -rf "${dir:?}/lib" "$dir/.fetched"
 	mv "$work/package/bins/linux-x64" "$dir/lib"
 	echo "$pins" >"$dir/.fetched"
 }

@@ -146,6 +146,7 @@ static uint64_t control_offset(const struct lt_pool_header *pool, uint64_t file_
 static int map_control(int pid, int fd, struct lt_control **ret_control)
 {
 	static struct lt_pool_header header;
+	struct lt_control *control;
 	struct stat status;
 	uint64_t offset;
 
@@ -161,11 +162,12 @@ static int map_control(int pid, int fd, struct lt_control **ret_control)
 	if (!offset)
 		return refuse("process %d is recorded by an older version of llmtrace, without ctl",
 			      pid);
-	*ret_control =
+	control =
 		mmap(NULL, LT_CONTROL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-	if (*ret_control == MAP_FAILED)
+	if (control == MAP_FAILED)
 		return refuse("the control page of process %d cannot be mapped: %s", pid,
 			      strerror(errno));
+	*ret_control = control;
 	return 0;
 }
 
@@ -240,10 +242,10 @@ static int tell(int pid, uint32_t request, const char *name, uint32_t answer)
 
 static int carry_out(int pid, int fd, uint32_t request, const char *name)
 {
-	struct lt_control *control;
+	struct lt_control *control = NULL;
 	int error = map_control(pid, fd, &control);
 
-	if (error)
+	if (!control)
 		return error;
 	if (!lock(fd))
 		return refuse("another llmtrace ctl is busy with process %d", pid);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The include law: preload > include/llmtrace < analyzer. The two sides never meet, the contract headers
 # include neither, samples and fixtures include none of ours (but the public marker header).
+# shellcheck disable=SC2086	# lists of words
 set -eu
 cd "$TOP"
 failed=0
@@ -25,7 +26,10 @@ preload=$(find preload -name '*.[chS]' -o -name '*.def')
 analyzer=$(find analyzer -name '*.[ch]')
 shared=$(find include -name '*.[ch]' -o -name '*.def')
 others=$(find tests/fixtures samples -name '*.[ch]')
-[ -n "$preload" ] && [ -n "$analyzer" ] && [ -n "$shared" ] || { echo "a side is missing"; exit 1; }
+if [ -z "$preload" ] || [ -z "$analyzer" ] || [ -z "$shared" ]; then
+	echo "a side is missing"
+	exit 1
+fi
 
 only_analyzer=$(headers_of analyzer)
 only_preload=$(headers_of preload)
@@ -38,11 +42,11 @@ complain '([^">]*/)?analyzer/' 'preload includes the analyzer' $preload $shared
 complain '([^">]*/)?preload/' 'the analyzer includes preload' $analyzer $shared
 for header in $(echo "$only_analyzer" | tr '|' ' '); do
 	echo "$only_preload" | tr '|' '\n' | grep -qxF "$header" && continue
-	complain "$header[\">]" 'preload includes the analyzer' $preload $shared
+	complain "${header}[\">]" 'preload includes the analyzer' $preload $shared
 done
 for header in $(echo "$only_preload" | tr '|' ' '); do
 	echo "$only_analyzer" | tr '|' '\n' | grep -qxF "$header" && continue
-	complain "$header[\">]" 'the analyzer includes preload' $analyzer $shared
+	complain "${header}[\">]" 'the analyzer includes preload' $analyzer $shared
 done
 found=$(grep -nE '#[[:space:]]*include[[:space:]]*["<](\.\./|llmtrace/)' $others | grep -v 'llmtrace/mark\.h' || true)
 [ -z "$found" ] || { echo "fixtures and samples include none of ours:"; echo "$found"; failed=1; }
