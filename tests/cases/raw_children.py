@@ -10,7 +10,7 @@ import time
 
 CHILD_BYTES, PARENT_BYTES, ROUNDS = 5555, 6666, 500
 NOBODY = 65534
-EXTENTS, EXTENT_COUNT, RINGS, RINGS_PER_EXTENT = 128 + 4096, 116, 1, 8
+EXTENTS, EXTENT_COUNT, RINGS = 128 + 4096, 116, 1	# pool.h
 
 
 def main_ring(ctx, pid):
@@ -19,9 +19,11 @@ def main_ring(ctx, pid):
         pool = file.read()
     count, = struct.unpack_from("<I", pool, EXTENT_COUNT)
     for i in range(count):
-        offset, size, kind, _ = struct.unpack_from("<QQII", pool, EXTENTS + i * 24)
-        step = size // RINGS_PER_EXTENT
-        for at in range(offset, offset + size, step) if kind == RINGS else ():
+        offset, size, kind, ring_count = struct.unpack_from("<QQII", pool, EXTENTS + i * 24)
+        if kind != RINGS:
+            continue
+        step = size // ring_count
+        for at in range(offset, offset + size, step):
             state, _, tid = struct.unpack_from("<III", pool, at)
             if state == 1 and tid == pid:
                 return hashlib.sha256(pool[at:at + step]).hexdigest()
@@ -84,6 +86,10 @@ def case_fork_by_system_call(ctx):
 
 def case_clone_with_its_own_memory(ctx):
     check_apart(ctx, "clone", True)
+
+
+def case_fork_for_signal_handlers(ctx):
+    check_apart(ctx, "_Fork", True)
 
 
 def check_sharing(ctx, mode):
