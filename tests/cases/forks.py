@@ -124,6 +124,18 @@ def rows_of(ctx, mode, follow="auto"):
             for row in ctx.rows(ctx.is_whole(), "children")]
 
 
+def case_children_that_are_no_brief_helpers(ctx):
+    """By default those that took long, or much memory, have a file; with LLMTRACE_FOLLOW=0 none has."""
+    for kind in ("large", "long"):
+        for follow, traces in (("auto", 1), ("1", 1), ("0", 0)):
+            what = f"{kind}, LLMTRACE_FOLLOW={follow}"
+            ctx.equal(rows_of(ctx, kind, follow), [("posix_spawn", "exit 20", "processes")], what)
+            found = child_traces(ctx)
+            ctx.equal(len(found), traces, f"traces of the child, {what}")
+            for path in found.values():
+                ctx.equal(end_in(ctx.is_whole(path)), ("exit", 20), f"end of the child, {what}")
+
+
 def case_brief_helpers_leave_a_line(ctx):
     """No file of their own, but what they were and how they ended, in the parent's trace."""
     ctx.equal(rows_of(ctx, "spawn"), [("posix_spawn", "exit 20", "processes")], "posix_spawn")
