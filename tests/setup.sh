@@ -13,7 +13,7 @@ build="gcc:gcc g++:g++ make:make ld:binutils stdio.h:libc6-dev zstd.h:libzstd-de
 engine="node:nodejs npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates"
 check="$engine libunwind.h:libunwind-dev cmocka.h:libcmocka-dev zstd:zstd strace:strace python3:python3
 	musl-gcc:musl-tools jemalloc/jemalloc.h:libjemalloc-dev heaptrack:heaptrack heaptrack_print:heaptrack
-	/usr/lib/python3.11/test/test_mmap.py:libpython3.11-testsuite git:git sqlite3:sqlite3 perl:perl
+	/usr/lib/python3.11/test/test_mmap.py:libpython3.11-testsuite git:git sqlite3:sqlite3 perl:perl valgrind:valgrind
 	/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2:libjemalloc2
 	/usr/lib/$(uname -m)-linux-gnu/libtcmalloc_minimal.so.4:libtcmalloc-minimal4
 	/usr/lib/$(uname -m)-linux-gnu/libeatmydata.so:libeatmydata1"
