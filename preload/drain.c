@@ -50,14 +50,14 @@ struct lt_ring *drain_own_ring(void)
 	return own_ring;
 }
 
-void drain_write_table(void)
+bool drain_write_table(void)
 {
 	struct lt_block_header table = {.type = LT_BLOCK_TABLE};
 	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
 
 	encode_table(&out);
 	table.event_count = lt_event_info_count;
-	trace_file_write_block(&table, payload, (size_t)(out.at - payload));
+	return trace_file_write_block(&table, payload, (size_t)(out.at - payload));
 }
 
 void drain_take_clock(void)

@@ -19,8 +19,8 @@ bool drain_init(void);
 
 struct lt_ring *drain_own_ring(void);
 
-/* Writes the block with the event table. */
-void drain_write_table(void);
+/* Writes the block with the event table. @return false: a trace without it cannot be read. */
+bool drain_write_table(void);
 
 /* Reads the clock: what is drained next goes up to this moment. */
 void drain_take_clock(void);

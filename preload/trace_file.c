@@ -350,14 +350,11 @@ bool trace_file_write_header(const char *pool_path, uint32_t groups)
 	return write_frame(put_skippable(LT_FRAME_FILE, &header, sizeof(header)));
 }
 
-void trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes)
+/* compressed: bytes that lie behind the place of the header. @return as write_all. */
+static bool write_block(struct lt_block_header *header, size_t bytes, size_t compressed)
 {
 	struct lt_frame_header *frame = (struct lt_frame_header *)(void *)frame_bytes;
 	struct lt_block_header *written = (struct lt_block_header *)(void *)(frame + 1);
-	bool is_written;
-	size_t compressed =
-		ZSTD_compress2(compressor, written + 1,
-			       frame_max - sizeof(*frame) - sizeof(*written), payload, bytes);
 
 	header->magic = LT_BLOCK_MAGIC;
 	if (is_bounded)
@@ -370,10 +367,20 @@ void trace_file_write_block(struct lt_block_header *header, const void *payload,
 	frame->magic = LT_FRAME_BLOCK;
 	frame->content_bytes = sizeof(*header);
 	*written = *header;
-	is_written = !ZSTD_isError(compressed) &&
-		     write_frame(sizeof(*frame) + sizeof(*header) + compressed);
+	return write_frame(sizeof(*frame) + sizeof(*header) + compressed);
+}
+
+bool trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes)
+{
+	size_t room_at = sizeof(struct lt_frame_header) + sizeof(*header);
+	size_t compressed = ZSTD_compress2(compressor, frame_bytes + room_at, frame_max - room_at,
+					   payload, bytes);
+	/* it asks for memory as late as this */
+	bool is_written = !ZSTD_isError(compressed) && write_block(header, bytes, compressed);
+
 	if (header->type == LT_BLOCK_EVENTS || header->type == LT_BLOCK_BUNDLE)
 		*(is_written ? &event_count : &unwritten_count) += header->event_count;
+	return is_written;
 }
 
 void trace_file_write_definitions(uint16_t flags)

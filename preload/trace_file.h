@@ -32,8 +32,10 @@ bool trace_file_write_header(const char *pool_path, uint32_t groups);
  * Compresses and writes a block. The caller fills type, flags, stream, positions, times and
  * event_count. Once the writer runs (trace_file_be_patient), a write that fails is tried again until
  * it succeeds or trace_file_give_up was called.
+ * @return false: it could not be written, or there was no memory to compress it; its events are
+ * counted as lost.
  */
-void trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes);
+bool trace_file_write_block(struct lt_block_header *header, const void *payload, size_t bytes);
 
 /* Writes the collected definitions, if any. flags: LT_BLOCK_IS_CHECKPOINT or 0. */
 void trace_file_write_definitions(uint16_t flags);

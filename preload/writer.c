@@ -312,9 +312,8 @@ bool writer_prepare(void)
 	own_ring = drain_own_ring();
 	proc_samples_init(own_ring, pool_header->groups);
 	control_init(own_ring);
-	if (!trace_file_write_header(pool_path(), pool_header->groups))
+	if (!trace_file_write_header(pool_path(), pool_header->groups) || !drain_write_table())
 		return false;
-	drain_write_table();
 	return segments_init(options_get()->bound_bytes, pool_header->groups & LT_GROUP_heap);
 }
 
