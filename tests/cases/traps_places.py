@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import expected
+from harness import limit
 
 BLOCKS, BLOCK_BYTES = 5000, 123
 
@@ -170,14 +171,28 @@ def case_no_descriptors(ctx):
         ctx.equal([traced.code, traced.out], [native.code, native.out], f"with {count} descriptors")
 
 
+def with_memory(run, command, kibibytes):
+    return run(command, limits={resource.RLIMIT_AS: kibibytes << 10})
+
+
+@limit(120)
 def case_little_memory(ctx):
-    """RLIMIT_AS: enough for the target; the shim makes do, or says so in a line."""
-    for mebibytes in (16, 32, 64, 128):
-        limits = {resource.RLIMIT_AS: mebibytes << 20}
-        native = ctx.run([ctx.fixture("trap_places")], limits=limits)
-        traced = ctx.traced([ctx.fixture("trap_places")], limits=limits)
-        ctx.equal([traced.code, traced.out], [native.code, native.out], f"with {mebibytes} MiB")
+    """RLIMIT_AS: enough for the target; the shim makes do, or says so in a line. In small steps, so that
+    each thing it needs is once the one that is refused."""
+    command = [ctx.fixture("trap_places")]
+    least = next(n for n in range(4 << 10, 64 << 10, 256) if with_memory(ctx.run, command, n).code == 0)
+    native = with_memory(ctx.run, command, least)
+    refusals = set()
+    # from where the loader can map the shim; with too little to write everything the end waits a second
+    for kibibytes in [*range(least + (2 << 10), least + (25 << 10), 128),
+                      *range(least + (25 << 10), least + (33 << 10), 1 << 10), 128 << 10]:
+        traced = with_memory(ctx.traced, command, kibibytes)
+        ctx.equal([traced.code, traced.out], [native.code, native.out], f"with {kibibytes} KiB")
         ctx.check(len(traced.err.splitlines()) <= 1, f"on stderr: {traced.err!r}")
+        refusals.add(traced.err)
+    ctx.equal(traced.err, "", "with 128 MiB")
+    ctx.equal(count_blocks(ctx), 2 * BLOCKS, "mallocs recorded with 128 MiB")
+    ctx.check(len(refusals) >= 4, f"only these were refused: {refusals}")
 
 
 def case_refused_system_calls(ctx):
