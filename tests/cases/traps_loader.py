@@ -82,6 +82,8 @@ def case_thunk(ctx):
     result = ctx.both([ctx.fixture("trap_thunk")])
     ctx.check(result.out.count("exceptions: 400") == 2, f"the fixture itself: {result.out}")
     events = ctx.dump()
+    ctx.equal(sum(1 for e in events if e.name == "alloc" and e["size_bytes"] == 888), 1,
+              "mallocs by a frame whose caller would lie past the end of its stack")
     begins = [e for e in events if e.name == "phase_begin"]
     ends = [e for e in events if e.name == "phase_end"]
     # what was left by an exception ends when the thread comes by again; two threads never do
