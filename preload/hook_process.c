@@ -274,8 +274,10 @@ static void before_end(const void *caller, unsigned name, int status)
 {
 	const struct process_call call = { .name = name, .result = status };
 
-	if (!process_is_recorded())
+	if (!process_is_recorded()) {
+		writer_wait_for_close();
 		return;
+	}
 	process_record(caller, &call);
 	writer_close(status & 0xff);
 }

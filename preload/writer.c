@@ -446,23 +446,26 @@ void writer_after_exec(void)
 	__atomic_store_n(&hook_switch->groups, groups, __ATOMIC_SEQ_CST);
 }
 
+/* Set before the switch is off: who finds it off then knows what for. */
+static uint32_t is_closing;
+
 void writer_close(int status)
 {
-	static uint32_t is_begun;
-	bool was_recording = __atomic_exchange_n(&hook_switch->groups, 0, __ATOMIC_SEQ_CST);
-
-	/*
-	 * a thread that ends the process while another one closes the trace must not cut it short
-	 */
-	if (!was_recording) {
-		if (is_begun && sys_getpid() == init_pid)
-			wait_for_writer(&is_closed, 0);
+	if (__atomic_load_n(&hook_switch->groups, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&is_closing, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_exchange_n(&hook_switch->groups, 0, __ATOMIC_SEQ_CST)) {
+		writer_wait_for_close();
 		return;
 	}
 	__atomic_store_n(&end_status, status, __ATOMIC_RELEASE);
-	__atomic_store_n(&is_begun, 1, __ATOMIC_RELEASE);
 	if (!ask(REQUEST_CLOSE))
 		trace_file_give_up();
+}
+
+void writer_wait_for_close(void)
+{
+	if (__atomic_load_n(&is_closing, __ATOMIC_ACQUIRE) && sys_getpid() == init_pid)
+		wait_for_writer(&is_closed, 0);
 }
 
 void writer_before_fork(void)

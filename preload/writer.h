@@ -42,10 +42,13 @@ void writer_after_exec(void);
 
 /*
  * Writes everything, ends the trace file in order and removes the rings. Later events are not
- * recorded. The second and later calls, and calls in a forked child, do nothing. status: the exit
- * code.
+ * recorded. The second and later calls wait for the first; calls in a forked child do nothing.
+ * status: the exit code.
  */
 void writer_close(int status);
+
+/* Where another thread closes the trace, waits for it: the end of the process would cut it short. */
+void writer_wait_for_close(void);
 
 /* Asks for a sample of the process's totals, soon; does not wait. One system call at most. */
 void writer_want_sample(void);
