@@ -41,6 +41,18 @@ def case_exit_in_thread(ctx):
     check_exit(ctx, "thread", "exit", 8)
 
 
+def case_threads_end_at_once(ctx):
+    """Those behind the first one must not cut short the trace that it closes."""
+    for _ in range(5):
+        for path in glob.glob(f"{ctx.scratch}/*.expect"):
+            os.remove(path)
+        ctx.both([ctx.fixture("exits"), "many"])
+        ctx.has_no_rings()			# before any report, which would remove them
+        ctx.equal(count_own(ctx.dump()), ALLOCS, "mallocs recorded")
+        exit_ = ctx.is_whole()["trace"]["exit"]
+        ctx.equal((exit_["kind"], exit_["code"]), ("exit", 10), "kind of end")
+
+
 def case_main_thread_ends_first(ctx):
     check_exit(ctx, "pthread_exit", "exit", 0)
 
