@@ -145,7 +145,7 @@ $(BENCH_BUILD)/%: $(TESTS_DIR)/bench/%.c
 		-Wextra -Werror -o $@ $< -pthread
 
 # make bench QUICK=1 takes under three minutes.
-bench: all $(BENCH_PROGRAMS) $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf
+bench: all $(BENCH_PROGRAMS) $(BUILD)/llama_run $(BUILD)/models/tiny-q8_0.gguf $(BUILD)/models/demo-q8_0.gguf
 	BUILD=$(BUILD) $(TESTS_DIR)/bench/bench.py $(if $(QUICK),--quick)
 
 # The walker's objects beside libunwind, in one preload library.
