@@ -32,14 +32,19 @@ struct stream_position trace_stream_position(const void *context, uint32_t strea
 	return trace->stream_positions[row];
 }
 
+/* No process lives to record as many: positions of a damaged file are not believed further. */
+#define EVENTS_MAX ((uint64_t)1 << 48)
+
 /* Events in a gap, by how many slots an event of the block behind it takes. */
 static uint64_t estimate_events(const struct block *block, uint64_t slots)
 {
 	uint64_t block_slots = block->end_position - block->first_position;
+	double count;
 
 	if (!block_slots || !block->event_count)
 		return 0;
-	return (uint64_t)((double)slots * block->event_count / (double)block_slots + 0.5);
+	count = (double)slots * block->event_count / (double)block_slots + 0.5;
+	return count < (double)EVENTS_MAX ? (uint64_t)count : EVENTS_MAX;
 }
 
 static void note_gap(struct trace *trace, const struct block *block, uint64_t slots)

@@ -208,6 +208,27 @@ static void test_junk_between_blocks(void **state)
 	assert_true(reading.is_damaged);
 }
 
+/* A position that no process reaches: the estimate stays a number. */
+static void test_gap_beyond_all_numbers(void **state)
+{
+	struct trace_builder *builder = builder_new(path);
+	struct reading reading;
+
+	(void)state;
+	builder_start(builder);
+	builder_stream(builder, 2, 7, 0);
+	builder_alloc(builder, 100, 0, 0x1000, 8);
+	builder_flush(builder, 2);
+	builder_skip_slots(builder, 2, UINT64_MAX - 1000);
+	for (unsigned i = 0; i < 8; i++)
+		builder_alloc(builder, 200 + i, 0, 0x1000, 8);
+	builder_flush(builder, 2);
+	builder_finish(builder, true);
+	reading = read_all();
+	assert_true(reading.is_damaged);
+	assert_int_equal(reading.damage_event_count, (uint64_t)1 << 48);
+}
+
 static void test_gap_in_positions(void **state)
 {
 	struct trace_builder *builder = builder_new(path);
@@ -322,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_flipped),
 		cmocka_unit_test(test_junk_between_blocks),
 		cmocka_unit_test(test_gap_in_positions),
+		cmocka_unit_test(test_gap_beyond_all_numbers),
 		cmocka_unit_test(test_blocks_behind_an_end),
 		cmocka_unit_test(test_newer_major),
 		cmocka_unit_test(test_not_a_trace),
