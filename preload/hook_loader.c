@@ -11,6 +11,7 @@
 #include "modules.h"
 #include "phases.h"
 #include "process_call.h"
+#include "process_fork.h"
 #include "real.h"
 
 /* As work of our own: a signal handler that forks meanwhile must not wait for the list of modules.
@@ -31,7 +32,7 @@ LT_EXPORT int dlclose(void *handle)
 	/* the shim's own look-ups */
 	if (hook_self.mark == HOOK_MARK_OWN)
 		return real_dlclose(handle);
-	/* a handler of pthread_atfork comes with the list of modules locked */
+	/* a signal handler that has interrupted fork comes with the list of modules locked */
 	is_recorded = process_is_recorded() && !process_is_forking();
 	if (is_recorded)
 		run_own(modules_refresh);

@@ -21,6 +21,7 @@
 #include "hook_call.h"
 #include "hooked.h"
 #include "init.h"
+#include "process_fork.h"
 #include "real.h"
 #include "sys.h"
 #include "writer.h"
@@ -59,14 +60,6 @@ void process_record(const void *caller, const struct process_call *call)
 	hook_leave(&scope);
 }
 
-/* The thread that is inside fork; there is one at a time, by the lock on the modules. */
-static struct hook_thread *forking;
-
-bool process_is_forking(void)
-{
-	return __atomic_load_n(&forking, __ATOMIC_RELAXED) == &hook_self;
-}
-
 static void record_fork(const void *caller, pid_t child, uint64_t begin)
 {
 	const struct process_call call = { .name = LT_process_call_fork,
@@ -80,25 +73,18 @@ static void record_fork(const void *caller, pid_t child, uint64_t begin)
 /* The child is off before its first instruction, and may turn itself on (child.c). */
 LT_EXPORT pid_t fork(void)
 {
-	struct hook_scope *outer;
 	uint64_t begin;
 	pid_t child;
 
-	/* a handler of pthread_atfork, or of a signal, that forks once more has the lock already */
+	/* a signal handler that has interrupted another fork: the C library's locks may be held */
 	if (!process_is_recorded() || hook_self.mark == HOOK_MARK_OWN || process_is_forking())
 		return real_fork();
-	outer = hook_own_begin();
-	writer_before_fork();
-	__atomic_store_n(&forking, &hook_self, __ATOMIC_RELAXED);
-	hook_own_end(outer);
 	begin = clock_now();
 	child = real_fork();
-	__atomic_store_n(&forking, NULL, __ATOMIC_RELAXED);
 	if (child == 0) {
 		child_begin(true);
 		return 0;
 	}
-	writer_after_fork();
 	record_fork(HOOK_CALLER(), child, begin);
 	return child;
 }

@@ -27,6 +27,7 @@
 #include "proc_samples.h"
 #include "real.h"
 #include "module_symbols.h"
+#include "process_fork.h"
 #include "session.h"
 #include "sys.h"
 #include "text.h"
@@ -176,6 +177,7 @@ static void start(char **envp)
 		return;
 	}
 	on_exit(at_exit, NULL);
+	process_fork_init();
 	control_install_signal();
 	hook_switch = page;
 }

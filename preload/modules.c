@@ -2,7 +2,8 @@
 /*
  * The objects that the loader has mapped; see modules.h. The lock is taken by the writer, by
  * start-up, and by target threads around dlclose and fork only. While it is held the loader's list
- * lock may be taken; never the other way round.
+ * lock may be taken. A target that forks or closes a library while it has that one, or one that
+ * somebody waits for who has it, is why nobody waits for ever.
  */
 #include "modules.h"
 
@@ -20,16 +21,26 @@
 #include "text.h"
 
 #define MODULE_MAX 4096u
+#define LOCK_NAP_NS 1000000u
+#define LOCK_PATIENCE_NS 500000000u
 
 static struct module *modules;
 static uint32_t module_count;
 static unsigned long long seen_adds, seen_subs;
 static uint32_t lock;
 
-void modules_lock(void)
+bool modules_lock(void)
 {
-	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
-		sys_futex_wait(&lock, 1, 1000000);
+	uint64_t since_ns = 0;
+
+	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE)) {
+		if (!since_ns)
+			since_ns = clock_monotonic_ns();
+		else if (clock_monotonic_ns() - since_ns > LOCK_PATIENCE_NS)
+			return false;
+		sys_futex_wait(&lock, 1, LOCK_NAP_NS);
+	}
+	return true;
 }
 
 void modules_unlock(void)
@@ -206,9 +217,10 @@ void modules_refresh(void)
 	if (!loader_is_usable())
 		return;
 	outer = hook_own_begin();
-	modules_lock();
-	refresh_locked();
-	modules_unlock();
+	if (modules_lock()) {
+		refresh_locked();
+		modules_unlock();
+	}
 	hook_own_end(outer);
 }
 

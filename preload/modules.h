@@ -34,8 +34,11 @@ struct module {
  */
 void modules_refresh(void);
 
-/* Keep the loader's locks free of our calls while the process forks. */
-void modules_lock(void);
+/*
+ * Keep the loader's locks free of our calls while the process forks. @return false: another thread
+ * has had it for too long, and may be waiting for what this one holds.
+ */
+bool modules_lock(void);
 void modules_unlock(void);
 
 /* In the child of a fork: the lock is free, whoever held it in the parent. */

@@ -21,9 +21,6 @@ struct process_call {
  */
 bool process_is_recorded(void);
 
-/* Whether this thread is inside fork, where the list of modules is locked. */
-bool process_is_forking(void);
-
 /* Records a call; for one with a duration it ends now. errno stays. */
 void process_record(const void *caller, const struct process_call *call);
 

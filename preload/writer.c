@@ -4,8 +4,8 @@
  * (drain.c), so that ticks become ns between two known pairs and never run backwards. It sleeps on
  * a futex until its next duty or until a ring is half full.
  *
- * Target threads enter writer_flush, writer_close and the fork bracket; everything else runs in the
- * writer alone, but for the heir, which sleeps.
+ * Target threads enter writer_flush and writer_close; everything else runs in the writer alone, but
+ * for the heir, which sleeps.
  */
 #include "writer.h"
 
@@ -466,16 +466,4 @@ void writer_wait_for_close(void)
 {
 	if (__atomic_load_n(&is_closing, __ATOMIC_ACQUIRE) && sys_getpid() == init_pid)
 		wait_for_writer(&is_closed, 0);
-}
-
-void writer_before_fork(void)
-{
-	if (is_recording())
-		modules_lock();
-}
-
-void writer_after_fork(void)
-{
-	if (is_recording())
-		modules_unlock();
 }

@@ -53,11 +53,4 @@ void writer_wait_for_close(void);
 /* Asks for a sample of the process's totals, soon; does not wait. One system call at most. */
 void writer_want_sample(void);
 
-/*
- * Brackets the real fork: the writer holds no lock of the loader meanwhile, so that the child's
- * loader is usable. The second is for the parent alone; the child goes by child.h.
- */
-void writer_before_fork(void);
-void writer_after_fork(void);
-
 #endif

@@ -149,3 +149,28 @@ def case_brief_helpers_leave_a_line(ctx):
     ctx.equal(len(child_traces(ctx)), 1, "traces of followed children")
     ctx.equal(rows_of(ctx, "spawn", "0"), [("posix_spawn", "exit 20", "processes")], "not followed")
     ctx.equal(child_traces(ctx), {}, "traces with LLMTRACE_FOLLOW=0")
+
+
+def run_locks(ctx, mode):
+    result = ctx.traced([ctx.fixture("fork_locks"), mode, ctx.fixture("lib_ctor.so")], timeout=20)
+    ctx.equal((result.code, result.out, result.err), (0, "done\n", ""), mode)
+    return ctx.is_whole()
+
+
+def case_atfork_handler_waits_for_a_thread_in_dlclose(ctx):
+    run_locks(ctx, "atfork")
+
+
+def case_forks_while_execs_fail(ctx):
+    """The switch goes off and on meanwhile: whatever a fork has locked it must unlock."""
+    run_locks(ctx, "exec")
+
+
+def case_forks_while_main_ends(ctx):
+    for _ in range(3):
+        ctx.equal(end_in(run_locks(ctx, "exit")), ("exit", 0), "end")
+
+
+def case_forks_in_handlers(ctx):
+    """They interrupt whatever their thread has locked."""
+    run_locks(ctx, "handler")
