@@ -34,6 +34,12 @@ bool bundle_has(const struct lt_ring *ring)
 	return false;
 }
 
+bool bundle_has_room(size_t count)
+{
+	return member_count < MEMBERS_MAX &&
+	       parts_used + count + DIRECTORY_MAX <= LT_BUNDLE_MAX_BYTES;
+}
+
 static void put_member(struct lt_wire_out *out, const struct lt_block_header *part,
 		       const struct lt_block_header *whole)
 {
@@ -92,8 +98,6 @@ void bundle_add(const struct bundle_member *member, const void *bytes, size_t co
 {
 	struct lt_block_header *header;
 
-	if (member_count == MEMBERS_MAX || parts_used + count + DIRECTORY_MAX > LT_BUNDLE_MAX_BYTES)
-		bundle_write();
 	members[member_count] = *member;
 	header = &members[member_count++].header;
 	header->type = LT_BLOCK_EVENTS;

@@ -35,10 +35,12 @@ typedef void bundle_settle_fn(const struct bundle_member *member);
 bool bundle_init(bundle_settle_fn *settle);
 
 /*
- * Adds a part: member->header has the stream, positions, times, the number of events and the shift.
- * Writes a bundle that has no room for it first.
+ * Adds a part for which there is room: member->header has the stream, positions, times, the number of
+ * events and the shift.
  */
 void bundle_add(const struct bundle_member *member, const void *bytes, size_t count);
+
+bool bundle_has_room(size_t count);
 
 /* Whether a ring waits in it. */
 bool bundle_has(const struct lt_ring *ring);

@@ -166,11 +166,16 @@ static void settle(const struct bundle_member *member)
 		give_back(ring);
 }
 
-/* Few events wait for those of other rings until bundle_write. */
+/*
+ * Few events wait for those of other rings until bundle_write. Where the bundle has no room they are
+ * a block of their own: settling a bundle may encode the writer's own events, over these.
+ */
 static void write_events(struct bundle_member *member)
 {
 	struct lt_wire_out out = {payload, payload + ENCODE_PAYLOAD_MAX, false};
 	struct lt_block_header *header = &member->header;
+	bool is_small;
+	size_t bytes;
 
 	header->type = LT_BLOCK_EVENTS;
 	header->stream = member->ring->stream;
@@ -180,13 +185,17 @@ static void write_events(struct bundle_member *member)
 	header->event_count = encode_count();
 	header->time_shift = ENCODE_TIME_SHIFT;
 	encode_finish(&out);
-	if (encode_count() <= BUNDLE_EVENTS_MAX && out.at - payload < LT_BUNDLE_MAX_BYTES / 2) {
-		bundle_add(member, payload, (size_t)(out.at - payload));
+	bytes = (size_t)(out.at - payload);
+	is_small = encode_count() <= BUNDLE_EVENTS_MAX && bytes < LT_BUNDLE_MAX_BYTES / 2;
+	if (is_small && bundle_has_room(bytes)) {
+		bundle_add(member, payload, bytes);
 		return;
 	}
 	trace_file_write_definitions(0);
-	trace_file_write_block(header, payload, (size_t)(out.at - payload));
+	trace_file_write_block(header, payload, bytes);
 	settle(member);
+	if (is_small)
+		bundle_write();
 }
 
 static void define_stream(struct lt_ring *ring)
@@ -271,6 +280,8 @@ void writer_drain_own(void)
 {
 	const struct drain_request request = {.until_ticks = UINT64_MAX, .is_dead = true};
 
+	/* what waits for the same bundle would be settled first, and come here once more */
+	bundle_write();
 	drain(own_ring, &request);
 	bundle_write();
 }

@@ -46,6 +46,14 @@ def case_thread_per_token(ctx):
     check_rows(ctx, report, events, int(truth["threads"]))
 
 
+def case_many_threads_end_together(ctx):
+    """Giving back many rings fills the writer's own, which it must drain in the middle of that."""
+    count = int(ctx.both([ctx.fixture("thread_crowd")]).out)
+    own = [e for e in ctx.dump() if e.name == "alloc" and e.leaf == "be_one_of_many"]
+    ctx.equal(len(own), count, "mallocs of the threads")
+    ctx.equal(len(ctx.rows(ctx.is_whole(), "threads")) - 1, count, "threads in the report")
+
+
 def check_rows(ctx, report, events, thread_count):
     """A thread that has the number of an earlier one is a row of its own."""
     rows = ctx.rows(report, "threads")
