@@ -18,6 +18,11 @@ struct hook_switch *hook_switch = &switched_off;
 
 __thread struct hook_thread hook_self __attribute__((tls_model("initial-exec")));
 
+bool hook_is_set_up(void)
+{
+	return hook_switch != &switched_off && sys_getpid() == init_pid;
+}
+
 /* Where this code runs in respect to the thread's alternate signal stack. */
 struct alternate_stack {
 	uintptr_t start;

@@ -99,6 +99,12 @@ static inline bool hook_is_on(unsigned group)
 }
 
 /*
+ * Whether this process is recorded, or may be from now on: false in children that are not followed.
+ * Asks the kernel.
+ */
+bool hook_is_set_up(void);
+
+/*
  * The active hook of this thread was left by a jump: clears its mark, and turns what it had
  * reserved into pads. errno stays.
  */

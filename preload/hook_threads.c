@@ -135,12 +135,16 @@ struct creation {
 	uint64_t begin;
 };
 
+/*
+ * The thread is wrapped whatever is recorded at this moment: where its stack lies can be had without
+ * system calls only now, and is needed by every walk.
+ */
 static struct creation begin_creation(const pthread_attr_t *attr, void *(*start)(void *),
 				      void *argument)
 {
 	struct creation creation = { NULL, 0, call_begin(LT_GROUP_threads) };
 
-	if (!creation.begin || hook_self.mark == HOOK_MARK_OWN)
+	if (hook_self.mark == HOOK_MARK_OWN || !hook_is_set_up())
 		return creation;
 	creation.slot = thread_slot_take();
 	if (!creation.slot)

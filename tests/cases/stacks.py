@@ -55,15 +55,13 @@ def case_libunwind_agrees_in_a_compiler(ctx):
     agree(ctx, ["gcc", "-O2", "-c", source, "-o", "out.o"], 10000, every=5)
 
 
-def case_walks_are_quiet(ctx):
-    """No system call, no allocation, no descriptor in the target, for stacks that are new."""
-    unwalked = ctx.traced([ctx.fixture("stack_quiet")], env={"LLMTRACE_STACKS": "1"})
+def calls_between_marks(ctx, arguments=(), env=None):
+    """stack_quiet under strace. @return its result, and the calls of each thread between its marks"""
     log = os.path.join(ctx.scratch, "calls")
-    traced = ctx.run(["strace", "-f", "-o", log, "-E", f"LD_PRELOAD={ctx.shim}",
-                      "-E", f"LLMTRACE_OUTPUT={ctx.trace}.2", ctx.fixture("stack_quiet")], "strace")
-    ctx.equal(traced.out, unwalked.out, "the fixture's own account, with and without walks")
-    ctx.check("0 descriptors opened" in traced.out, traced.out)
-    between, quiet = {}, 0
+    settings = {"LD_PRELOAD": ctx.shim, "LLMTRACE_OUTPUT": f"{ctx.trace}.2", **(env or {})}
+    words = [word for pair in settings.items() for word in ("-E", "=".join(pair))]
+    result = ctx.run(["strace", "-f", "-o", log, *words, ctx.fixture("stack_quiet"), *arguments], "strace")
+    between, calls = {}, []
     with open(log) as file:
         for line in file:
             tid, call = line.split(None, 1)
@@ -71,13 +69,30 @@ def case_walks_are_quiet(ctx):
                 continue
             if call.startswith("getppid"):
                 if tid in between:
-                    ctx.equal(between.pop(tid), [], f"system calls of thread {tid}")
-                    quiet += 1
+                    calls.append(between.pop(tid))
                 else:
                     between[tid] = []
             elif tid in between:
                 between[tid].append(call)
-    ctx.equal(quiet, 4, "threads between their marks")
     events = ctx.dump(ctx.trace + ".2")
     depths = {len(e.stack) for e in events if e.name == "alloc" and e.leaf == "descend"}
     ctx.check(len(depths) >= 40, f"{len(depths)} depths of stacks")
+    return result, calls
+
+
+def case_walks_are_quiet(ctx):
+    """No system call, no allocation, no descriptor in the target, for stacks that are new."""
+    unwalked = ctx.traced([ctx.fixture("stack_quiet")], env={"LLMTRACE_STACKS": "1"})
+    traced, calls = calls_between_marks(ctx)
+    ctx.equal(traced.out, unwalked.out, "the fixture's own account, with and without walks")
+    ctx.check("0 descriptors opened" in traced.out, traced.out)
+    ctx.equal(calls, [[]] * 4, "system calls of each thread")
+
+
+def case_walks_are_quiet_without_thread_events(ctx):
+    ctx.equal(calls_between_marks(ctx, env={"LLMTRACE_EVENTS": "heap"})[1], [[]] * 4, "system calls")
+
+
+def case_walks_are_quiet_in_threads_from_before_the_start(ctx):
+    env = {"LLMTRACE_START": "off", "LLMTRACE_SIGNAL": "USR2"}
+    ctx.equal(calls_between_marks(ctx, ["late"], env)[1], [[]] * 4, "system calls")
