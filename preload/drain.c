@@ -6,6 +6,7 @@
  */
 #include "drain.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -316,7 +317,7 @@ static bool has_successor(const struct lt_ring *ring)
 
 static bool is_gone(const struct lt_ring *ring)
 {
-	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) < 0 || has_successor(ring);
+	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) == -ESRCH || has_successor(ring);
 }
 
 void drain_retire_gone(void)
