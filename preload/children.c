@@ -39,7 +39,7 @@ static struct lt_pool_header *map_parent(void)
 
 	if (fd < 0)
 		return NULL;
-	if (sys_fstat((int)fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
+	if (sys_fstat((int)fd, &stat) == 0 && follow_is_trusted(&stat) &&
 	    (uint64_t)stat.st_size >= sizeof(*pool))
 		pool = sys_map(sizeof(*pool), PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
 	sys_close((int)fd);

@@ -24,14 +24,22 @@
 static bool has_traced_parent;
 static char parent_pool[LT_POOL_PATH_BYTES];
 
+bool follow_is_trusted(const struct stat *file)
+{
+	return S_ISREG(file->st_mode) &&
+	       file->st_uid == (uid_t)SYS_CALL(geteuid, 0, 0, 0, 0, 0, 0);
+}
+
 /* ret_path: of LT_POOL_PATH_BYTES, or NULL. */
 static bool has_pool(int pid, char *ret_path)
 {
 	char path[LT_POOL_PATH_BYTES];
+	struct stat stat;
 
 	text_format(path, sizeof(path), LT_POOL_SHM_FORMAT, (uint64_t)pid,
 		    identity_start_ticks(pid));
-	if (SYS_CALL(faccessat, AT_FDCWD, path, 0, 0, 0, 0) < 0)
+	if (SYS_CALL(newfstatat, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW, 0, 0) < 0 ||
+	    !follow_is_trusted(&stat))
 		return false;
 	if (ret_path)
 		text_copy(ret_path, LT_POOL_PATH_BYTES, path);

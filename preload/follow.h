@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* Whether this process is to be traced at all. Call once, before the pool is made. */
 bool follow_wants_this(void);
@@ -27,6 +28,12 @@ bool follow_has_writer(int pid);
 
 /* Whether a process above this one is traced. Known after follow_wants_this. */
 bool follow_has_traced_parent(void);
+
+/*
+ * Whether a pool in a folder where everybody may write was made by this user: another one could cut
+ * it short under whoever maps it.
+ */
+bool follow_is_trusted(const struct stat *file);
 
 /* Path of the pool of that process, "" when there is none or it lies in no file that is known. */
 const char *follow_parent_pool(void);

@@ -119,6 +119,30 @@ def start_ticks(pid):
         return int(file.read().rpartition(")")[2].split()[19])
 
 
+def case_pool_of_another_user_is_not_the_parents(ctx):
+    """A traced child tells its parent how it ended, in a pool that has the parent's number: of its own
+    user alone, for another one could cut it short meanwhile."""
+    if os.geteuid():
+        ctx.skip("only root makes files of other users")
+    process = start(ctx, ctx.fixture("exits"), "sleep")
+    source = ctx.ring_file()
+    kill(process)
+    path = f"{SHM}/llmtrace-{os.getpid()}-{start_ticks(os.getpid())}.pool"
+    with open(source, "rb") as file:
+        content = file.read(1 << 20)
+    for uid in (0, 65534):
+        try:
+            with open(path, "wb") as file:
+                file.write(content)
+            os.chown(path, uid, -1)
+            ctx.traced([ctx.fixture("exits"), "exit"], env={"LLMTRACE_OUTPUT": f"{ctx.scratch}/child.zst"})
+            with open(path, "rb") as file:
+                ctx.equal(file.read() != content, uid == 0, f"whether the pool of user {uid} was written")
+        finally:
+            os.remove(path)
+    os.remove(source)
+
+
 EXEC_SCRIPT = """
 (LD_PRELOAD=$SHIM LLMTRACE_OUTPUT=$TRACE exec /bin/sh -c 'unset LD_PRELOAD; exec sleep 30') &
 until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.02; done
