@@ -54,25 +54,44 @@ void modules_after_fork(void)
 	lock = 0;
 }
 
+/* Whether a segment lies in one that is mapped and can be read. */
+static bool is_readable(const struct dl_phdr_info *info, const ElfW(Phdr) * segment)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *load = &info->dlpi_phdr[i];
+
+		if (load->p_type == PT_LOAD && load->p_flags & PF_R &&
+		    segment->p_vaddr >= load->p_vaddr && segment->p_memsz <= load->p_filesz &&
+		    segment->p_vaddr - load->p_vaddr <= load->p_filesz - segment->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+/* The sizes in a note are those of a file that anybody may have made. */
 static void read_build_id(struct module *module, const ElfW(Phdr) * segment)
 {
 	const uint8_t *at = (const uint8_t *)(uintptr_t)(module->load_bias + segment->p_vaddr);
-	const uint8_t *end = at + segment->p_memsz;
+	uint64_t left = segment->p_memsz;
 
-	while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
+	while (left >= sizeof(ElfW(Nhdr))) {
 		const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
 		const uint8_t *name = at + sizeof(*note);
-		const uint8_t *body = name + ((note->n_namesz + 3u) & ~3u);
+		uint64_t body_at = sizeof(*note) + (((uint64_t)note->n_namesz + 3) & ~3ul);
+		uint64_t next_at = body_at + (((uint64_t)note->n_descsz + 3) & ~3ul);
 
-		if ((size_t)(end - body) < note->n_descsz)
+		if (body_at > left || note->n_descsz > left - body_at)
 			return;
 		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
 		    !memcmp(name, "GNU", 4) && note->n_descsz <= sizeof(module->build_id)) {
-			memcpy(module->build_id, body, note->n_descsz);
+			memcpy(module->build_id, at + body_at, note->n_descsz);
 			module->build_id_bytes = note->n_descsz;
 			return;
 		}
-		at = body + ((note->n_descsz + 3u) & ~3u);
+		if (next_at > left)
+			return;
+		at += next_at;
+		left -= next_at;
 	}
 }
 
@@ -159,7 +178,8 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *context)
 		module->time_ns = scan->now_ns;
 		set_path(module, info->dlpi_name);
 		for (int i = 0; i < info->dlpi_phnum; i++)
-			if (info->dlpi_phdr[i].p_type == PT_NOTE && !module->build_id_bytes)
+			if (info->dlpi_phdr[i].p_type == PT_NOTE && !module->build_id_bytes &&
+			    is_readable(info, &info->dlpi_phdr[i]))
 				read_build_id(module, &info->dlpi_phdr[i]);
 		__atomic_store_n(&module_count, module_count + 1, __ATOMIC_RELEASE);
 	}

@@ -31,9 +31,13 @@ $(FIXTURE_BUILD)/fixture.o: $(TESTS_DIR)/fixtures/fixture.c $(TESTS_DIR)/fixture
 	@mkdir -p $(@D)
 	$(CC) $(FIXTURE_CFLAGS) -c -o $@ $<
 
+# The note that it is about would stand behind the build id.
+FIXTURE_LINK_lib_trap_notes := -Wl,--build-id=none
+
 $(FIXTURE_BUILD)/lib_%.so: $(TESTS_DIR)/fixtures/lib_%.c
 	@mkdir -p $(@D)
-	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -Wl,-soname,$(@F) -Wl,-rpath,'$$ORIGIN/inner' -o $@ $<
+	$(CC) $(FIXTURE_CFLAGS) -fPIC -shared -Wl,-soname,$(@F) -Wl,-rpath,'$$ORIGIN/inner' -o $@ $< \
+		$(FIXTURE_LINK_lib_$*)
 
 FIXTURE_CXXFLAGS := -std=gnu++17 -O1 -fno-inline -fno-optimize-sibling-calls -fomit-frame-pointer \
 	-Wall -Wextra -Werror -Wno-unused-result

@@ -61,6 +61,13 @@ def case_address_reuse(ctx):
     ctx.is_whole()
 
 
+def case_damaged_notes(ctx):
+    """T12: build ids are looked for in notes, whose sizes may be any."""
+    _, events = run_modules(ctx, "notes", ctx.fixture("lib_trap_notes.so"))
+    ctx.equal([e.leaf for e in blocks(events, 4444)], ["trap_allocate"] * 10, "callers")
+    ctx.is_whole()
+
+
 def case_loader_by_hand(ctx):
     """T12: `ld.so ./prog`: no loader in the auxiliary vector, and /proc/self/exe is the loader."""
     program = ctx.fixture("heap_peak")
