@@ -133,8 +133,13 @@ static const char *record(bool is_forked)
 	if (problem)
 		return problem;
 	record_start(is_forked);
-	if (!writer_start(is_forked))
+	if (!writer_start(is_forked)) {
+		trace_file_remove();
+		trace_file_close();
+		pool_remove();
+		pool_leave();
 		return "no thread for the writer: not recording";
+	}
 	if (follow_has_traced_parent())
 		children_tell(LT_child_state_started, 0, trace_file_path());
 	if (is_forked)

@@ -47,6 +47,7 @@
 #define CLOSE_PATIENCE_NS (2000 * MS) /* without progress, a caller of flush or close goes on */
 #define STACK_BYTES (512u << 10)
 #define HEIR_NAP_NS (3600u * (uint64_t)1000 * MS)
+#define NO_HEIR UINT32_MAX
 #define CHECKPOINT_BYTES (64u << 20) /* definitions are repeated after so much of the file */
 
 /* The writer's table of descriptors: its own, or the target's where the kernel refused. */
@@ -68,6 +69,7 @@ static bool is_sample_wanted; /* set by target threads */
 static uint32_t is_alone;     /* futex: every thread of the target has ended */
 static uint32_t table;	  /* futex: enum table */
 static uint32_t heir_tid; /* futex: set before the writer looks at threads */
+static uint64_t first_mask; /* signals that the target blocked when recording started */
 
 /* ---- duties by the clock ---- */
 static uint64_t own_cpu_ns(void)
@@ -266,6 +268,8 @@ static void *writer_main(void *argument)
 	sys_futex_wake(&table, 1);
 	while (!__atomic_load_n(&heir_tid, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&heir_tid, 0, MS);
+	if (heir_tid == NO_HEIR)
+		return NULL;
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
 	writer_tid = sys_gettid();
@@ -301,6 +305,7 @@ static void *heir_main(void *argument)
 	while (!__atomic_load_n(&is_alone, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&is_alone, 0, HEIR_NAP_NS);
 	hook_self.mark = NULL;
+	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &first_mask, NULL, 8, 0, 0);
 	exit(0);
 }
 
@@ -347,20 +352,25 @@ static void hide_descriptors(void)
 bool writer_start(bool is_forked)
 {
 	struct hook_scope *outer = hook_own_begin();
-	sigset_t all, before;
-	bool is_made;
+	sigset_t all;
+	bool is_made, has_heir = false;
 
 	sigfillset(&all);
 	table = TABLE_UNKNOWN; /* a forked child starts anew */
-	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &all, &before, 8, 0, 0);
+	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &all, &first_mask, 8, 0, 0);
+	is_made = make_thread(writer_main, NULL, STACK_BYTES);
 	/* the heir may have to run the target's destructors: a stack of the usual size */
-	is_made = make_thread(heir_main, is_forked ? &is_alone : NULL, 0) &&
-		  make_thread(writer_main, NULL, STACK_BYTES);
 	if (is_made)
+		has_heir = make_thread(heir_main, is_forked ? &is_alone : NULL, 0);
+	if (has_heir) {
 		hide_descriptors();
-	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &before, NULL, 8, 0, 0);
+	} else if (is_made) {
+		__atomic_store_n(&heir_tid, NO_HEIR, __ATOMIC_RELEASE);
+		sys_futex_wake(&heir_tid, 1);
+	}
+	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &first_mask, NULL, 8, 0, 0);
 	hook_own_end(outer);
-	return is_made;
+	return has_heir;
 }
 
 /*

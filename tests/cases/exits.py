@@ -2,6 +2,7 @@
 """Every way to end: what was recorded is there, and the report says how it ended."""
 import glob
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -55,6 +56,31 @@ def case_threads_end_at_once(ctx):
 
 def case_main_thread_ends_first(ctx):
     check_exit(ctx, "pthread_exit", "exit", 0)
+
+
+def case_exit_handlers_of_the_first_thread(ctx):
+    """The heir runs them, with the signals that the target has blocked, which are none."""
+    ctx.check("INT 0, TERM 0" in ctx.both([ctx.fixture("exits"), "first_thread"]).out, "signals blocked")
+    ctx.is_whole()
+
+
+def case_only_one_thread_can_be_made(ctx):
+    """Of a user who may have two: recording stays off, and nothing of it is left."""
+    if os.geteuid():
+        ctx.skip("only root can be another user")
+    uid = 2000000000 + os.getpid()	# nobody else's processes count
+    os.chmod(ctx.scratch, 0o777)
+    command = [ctx.fixture("exits"), "first_thread"]
+    run = dict(user=uid, capture_output=True, timeout=10, check=False, cwd=ctx.scratch,
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (2, 2)))
+    if subprocess.run(["true"], **run).returncode:
+        ctx.skip("another user cannot run anything here")
+    done = subprocess.run(command, env=dict(os.environ, **ctx.trace_env()), **run)
+    ctx.equal(done.returncode, 0, "exit code")
+    ctx.check(b"no thread for the writer" in done.stderr, f"stderr: {done.stderr!r}")
+    ctx.equal(glob.glob(f"{ctx.trace}*"), [], "traces left behind")
+    ctx.equal([path for path in glob.glob("/dev/shm/llmtrace-*") if os.stat(path).st_uid == uid], [],
+              "rings left behind")
 
 
 def case__exit(ctx):
