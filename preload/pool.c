@@ -194,6 +194,23 @@ static void remember(void *addr, uint64_t bytes)
 	__atomic_store_n(&mapped_count, mapped_count + 1, __ATOMIC_RELEASE);
 }
 
+bool pool_hold(void)
+{
+	uint64_t since_ns = clock_monotonic_ns();
+
+	while (__atomic_exchange_n(&grow_lock, 1, __ATOMIC_ACQUIRE)) {
+		if (clock_monotonic_ns() - since_ns > TAKE_PATIENCE_NS)
+			return false;
+		sys_futex_wait(&grow_lock, 1, TAKE_NAP_NS);
+	}
+	return true;
+}
+
+void pool_release(void)
+{
+	__atomic_store_n(&grow_lock, 0, __ATOMIC_RELEASE);
+}
+
 void pool_leave(void)
 {
 	for (uint32_t i = 0; i < mapped_count; i++)

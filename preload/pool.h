@@ -54,6 +54,13 @@ void pool_make_room(void);
 void pool_set_closed(bool is_closed);
 
 /*
+ * Between the two the pool does not grow: a forked child knows of all that it shares with its parent.
+ * @return false when it has been growing for too long.
+ */
+bool pool_hold(void);
+void pool_release(void);
+
+/*
  * In a forked child: the memory becomes the child's own, empty, in place of what it shares with the
  * parent, so that a hook that was interrupted by the handler that forked harms nobody; our
  * descriptor of the file is closed. pool_path() stays.

@@ -10,38 +10,44 @@
 
 #include "hook.h"
 #include "modules.h"
+#include "pool.h"
 
 /* Forks that are inside each other: one more for each signal handler that has interrupted one. */
 static __thread uint8_t depth __attribute__((tls_model("initial-exec")));
 static __thread bool has_lock __attribute__((tls_model("initial-exec")));
+static __thread bool has_pool __attribute__((tls_model("initial-exec")));
 
 /* What pthread_atfork calls. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
 			     void *library);
 
 /*
- * A handler that forks may have interrupted this thread while it has the lock: inside work of our
- * own, or inside another fork, which counts before it locks and after it unlocks.
+ * A handler that forks may have interrupted this thread while it has a lock: inside a hook or work of
+ * our own, or inside another fork, which counts before it locks and after it unlocks.
  */
 static void before_fork(void)
 {
-	if (hook_self.mark == HOOK_MARK_OWN)
+	if (hook_self.mark)
 		return;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (depth++ > 0)
 		return;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	has_lock = modules_lock();
+	has_pool = pool_hold();
 }
 
 /* In the child of such a handler's fork the count has begun anew. */
 static void after_fork_in_parent(void)
 {
-	if (hook_self.mark == HOOK_MARK_OWN || !depth)
+	if (hook_self.mark || !depth)
 		return;
-	if (depth == 1 && has_lock) {
-		has_lock = false;
-		modules_unlock();
+	if (depth == 1) {
+		if (has_pool)
+			pool_release();
+		if (has_lock)
+			modules_unlock();
+		has_pool = has_lock = false;
 	}
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	depth--;
@@ -50,7 +56,8 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
 	depth = 0;
-	has_lock = false;
+	has_pool = has_lock = false;
+	pool_release();
 	modules_after_fork();
 }
 

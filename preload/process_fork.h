@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Around the fork itself no thread of ours is inside the loader, so that the child's loader is
- * usable: the modules lock is taken as the last thing before it, and given back as the first thing
- * after it. So no code of the target runs meanwhile, which could wait for a thread that waits for us.
+ * Around the fork itself no thread is inside the loader for us, so that the child's loader is usable,
+ * and the pool does not grow. The locks are taken as the last thing before it, and given back as the
+ * first thing after it: no code of the target runs meanwhile, which could wait for a thread that waits
+ * for us.
  */
 #ifndef LLMTRACE_PROCESS_FORK_H
 #define LLMTRACE_PROCESS_FORK_H
