@@ -34,11 +34,21 @@ static bool is_held_up;		  /* by a record that is still being written */
 
 static bundle_settle_fn settle;
 
+/* The newest stream of each thread id, in a hash table, twice as large as there can be rings. */
+#define NEWEST_BITS 14u
+_Static_assert(LT_EXTENT_MAX * 8u <= 1u << NEWEST_BITS, "half of the table stays free");
+
+static struct newest {
+	uint32_t tid; /* 0: free; no ring of a thread has it */
+	uint32_t stream;
+} *newest;
+
 bool drain_init(void)
 {
 	own_ring = pool_take_ring(0);
 	payload = sys_memory(ENCODE_PAYLOAD_MAX);
-	if (!own_ring || !payload)
+	newest = sys_memory((1u << NEWEST_BITS) * sizeof(*newest));
+	if (!own_ring || !payload || !newest)
 		return false;
 	own_ring->stream = 1;
 	drain_take_clock();
@@ -298,31 +308,49 @@ static void define_streams(void)
 }
 
 /* ---- threads that are gone ---- */
+static struct newest *newest_of(uint32_t tid, uint32_t mask)
+{
+	uint32_t at = tid * 0x9e3779b1u >> (32 - NEWEST_BITS);
+
+	while (newest[at & mask].tid && newest[at & mask].tid != tid)
+		at++;
+	return &newest[at & mask];
+}
+
+/* @return the mask of the table: as much of it as this number of rings needs. */
+static uint32_t find_newest(uint32_t count)
+{
+	uint32_t size = 64;
+
+	while (size < count * 2)
+		size *= 2;
+	memset(newest, 0, size * sizeof(*newest));
+	for (uint32_t i = 0; i < count; i++) {
+		const struct lt_ring *ring = pool_ring(i);
+		struct newest *entry;
+
+		if (!ring->tid || __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE)
+			continue;
+		entry = newest_of(ring->tid, size - 1);
+		entry->tid = ring->tid;
+		if (entry->stream < ring->stream)
+			entry->stream = ring->stream;
+	}
+	return size - 1;
+}
+
 /*
  * A newer ring of the same thread id tells that the kernel has given the number to another thread.
  */
-static bool has_successor(const struct lt_ring *ring)
+static bool is_gone(const struct lt_ring *ring, uint32_t mask)
 {
-	uint32_t count = pool_ring_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct lt_ring *other = pool_ring(i);
-
-		if (__atomic_load_n(&other->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
-		    other->tid == ring->tid && other->stream > ring->stream)
-			return true;
-	}
-	return false;
-}
-
-static bool is_gone(const struct lt_ring *ring)
-{
-	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) == -ESRCH || has_successor(ring);
+	return sys_tgkill(identity_get()->pid, (int)ring->tid, 0) == -ESRCH ||
+	       newest_of(ring->tid, mask)->stream > ring->stream;
 }
 
 void drain_retire_gone(void)
 {
-	uint32_t count = pool_ring_count();
+	uint32_t count = pool_ring_count(), mask = find_newest(count);
 
 	define_streams();
 	for (uint32_t i = 0; i < count; i++) {
@@ -330,7 +358,7 @@ void drain_retire_gone(void)
 
 		if (ring != own_ring &&
 		    __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
-		    is_gone(ring))
+		    is_gone(ring, mask))
 			drain_rest(ring, true);
 	}
 	bundle_write();
@@ -412,6 +440,8 @@ bool drain_is_any_filling(void)
 
 void writer_keep_up(void)
 {
+	if (pool_is_asked())
+		pool_make_room();
 	if (!drain_is_any_filling())
 		return;
 	drain_take_clock();

@@ -6,6 +6,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -22,7 +23,7 @@
 #define FREE_RINGS_MIN 2u
 /*
  * With so many rings the writer is asked to give those of ended threads back at once, a batch each
- * time; with fewer it is cheaper to make some more than to wake it.
+ * time; with fewer it is asked for some more when the last one is taken.
  */
 #define MANY_RINGS 64u
 #define SHM_ROOM_BYTES (256u << 20) /* a container has 64 MiB by default: the target needs them */
@@ -30,6 +31,9 @@
 #define TAKE_NAP_NS 100000u
 #define TAKE_PATIENCE_NS 500000000u /* whoever adds rings may have lost its core */
 #define REFUSED_NS 10000000u
+#define WRITER_NAP_NS 1000000u
+#define WRITER_PATIENCE_NS 200000000u
+#define UNANSWERED_NS 1000000000u /* nobody asks a writer again that has not answered */
 #define POOL_MEMORY_BYTES ((sizeof(struct lt_pool_header) + 4095u) & ~4095u)
 
 struct lt_pool_header *pool_header;
@@ -53,6 +57,8 @@ static uint32_t ring_extent_count;
 static uint8_t free_rings[LT_EXTENT_MAX]; /* a bit for each ring of an extent */
 static uint32_t free_count;
 static uint64_t refused_at_ns;
+static uint32_t waiting_count; /* threads that have asked the writer for rings */
+static uint64_t unanswered_until_ns;
 
 const char *pool_path(void)
 {
@@ -73,14 +79,20 @@ static bool is_ours(long fd)
 	       stat.st_ino == inode;
 }
 
-/* The target may have closed our number, and may have a file of its own there now. */
-static int usable_fd(bool *ret_is_new)
+/*
+ * The target may have closed our number, and may have a file of its own there now. Opening the file
+ * again is for the writer: in the table of the target it would take a number for a moment, and the
+ * target may not be allowed to, or see another file by that name.
+ */
+static int usable_fd(bool may_open, bool *ret_is_new)
 {
 	long fd = own_fd_number(handle);
 
 	*ret_is_new = !is_ours(fd);
 	if (!*ret_is_new)
 		return (int)fd;
+	if (!may_open)
+		return -1;
 	fd = sys_open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd >= 0 && !is_ours(fd)) {
 		sys_close((int)fd);
@@ -90,10 +102,10 @@ static int usable_fd(bool *ret_is_new)
 }
 
 /* Space of the file, allocated and mapped. */
-static void *map_file_space(uint64_t bytes)
+static void *map_file_space(uint64_t bytes, bool may_open)
 {
 	bool is_new;
-	int fd = usable_fd(&is_new);
+	int fd = usable_fd(may_open, &is_new);
 	void *addr = NULL;
 
 	if (fd < 0)
@@ -158,7 +170,7 @@ static bool try_place(void)
 {
 	if (!open_file())
 		return false;
-	pool_header = map_file_space(POOL_MEMORY_BYTES);
+	pool_header = map_file_space(POOL_MEMORY_BYTES, false);
 	if (pool_header)
 		return true;
 	own_fd_close(handle);
@@ -258,7 +270,8 @@ static void add_extent(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 /*
  * Without space in the file the memory is anonymous: recorded, but gone when the process is killed.
  */
-static void *grow(enum lt_extent_type type, uint32_t index, uint64_t bytes, bool *ret_is_busy)
+static void *grow(enum lt_extent_type type, uint32_t index, uint64_t bytes, bool may_open,
+		  bool *ret_is_busy)
 {
 	void *addr = NULL;
 
@@ -268,7 +281,7 @@ static void *grow(enum lt_extent_type type, uint32_t index, uint64_t bytes, bool
 	if (mapped_count > LT_EXTENT_MAX)
 		bytes = 0;
 	if (bytes && handle >= 0 && pool_header->extent_count < LT_EXTENT_MAX)
-		addr = map_file_space(bytes);
+		addr = map_file_space(bytes, may_open);
 	if (addr) {
 		add_extent(type, index, bytes);
 	} else if (bytes) {
@@ -287,15 +300,16 @@ void *pool_grow(enum lt_extent_type type, uint32_t index, uint64_t bytes)
 {
 	bool is_busy;
 
-	return grow(type, index, bytes, &is_busy);
+	return grow(type, index, bytes, true, &is_busy);
 }
 
 /* @return false when there is no memory, or, with *ret_is_busy, when another thread is at it. */
-static bool add_rings(bool *ret_is_busy)
+static bool add_rings(bool may_open, bool *ret_is_busy)
 {
 	uint32_t number = __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE);
 	struct lt_ring *rings = grow(LT_EXTENT_RINGS, RINGS_PER_EXTENT,
-				     (uint64_t)RINGS_PER_EXTENT * LT_RING_BYTES, ret_is_busy);
+				     (uint64_t)RINGS_PER_EXTENT * LT_RING_BYTES, may_open,
+				     ret_is_busy);
 
 	if (!rings)
 		return false;
@@ -312,6 +326,8 @@ static bool add_rings(bool *ret_is_busy)
 	__atomic_store_n(&free_rings[number], (1u << RINGS_PER_EXTENT) - 1, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&ring_extent_count, 1, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&free_count, RINGS_PER_EXTENT, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&waiting_count, __ATOMIC_ACQUIRE))
+		sys_futex_wake(&ring_extent_count, INT_MAX);
 	return true;
 }
 
@@ -338,6 +354,17 @@ static struct lt_ring *set_up_ring(struct lt_ring *ring, int tid)
 	return ring;
 }
 
+/* left: rings that are free. */
+static void call_writer(uint32_t count, uint32_t left)
+{
+	bool is_short = left < FREE_RINGS_MIN && count >= MANY_RINGS;
+
+	if (is_short)
+		__atomic_store_n(&pool_is_short, true, __ATOMIC_RELEASE);
+	if (is_short || !left)
+		ring_wake_writer();
+}
+
 /* The first free one: it is the likeliest to be in the caches. */
 static struct lt_ring *take_free(int tid)
 {
@@ -354,11 +381,8 @@ static struct lt_ring *take_free(int tid)
 		if (!bits)
 			continue;
 		ring = (unsigned)__builtin_ctz(bits);
-		if (__atomic_sub_fetch(&free_count, 1, __ATOMIC_RELAXED) < FREE_RINGS_MIN &&
-		    count * RINGS_PER_EXTENT >= MANY_RINGS) {
-			__atomic_store_n(&pool_is_short, true, __ATOMIC_RELEASE);
-			ring_wake_writer();
-		}
+		call_writer(count * RINGS_PER_EXTENT,
+			    __atomic_sub_fetch(&free_count, 1, __ATOMIC_RELAXED));
 		return set_up_ring(&ring_extents[i][ring], tid);
 	}
 	return NULL;
@@ -383,24 +407,56 @@ static bool wait_for_rings(uint32_t *count, uint32_t *tries, uint64_t *since_ns)
 }
 
 /*
+ * The writer alone has a descriptor of the file, and the rights and the root that recording started
+ * with. @return NULL when it has made no ring for too long, or when this thread need not ask.
+ */
+static struct lt_ring *ask_writer(int tid)
+{
+	uint64_t since_ns = clock_monotonic_ns(), now_ns = since_ns;
+	struct lt_ring *ring = NULL;
+
+	if (handle < 0 || is_ours(own_fd_number(handle)) ||
+	    since_ns < __atomic_load_n(&unanswered_until_ns, __ATOMIC_RELAXED))
+		return NULL;
+	__atomic_add_fetch(&waiting_count, 1, __ATOMIC_RELEASE);
+	while (!ring && now_ns - since_ns < WRITER_PATIENCE_NS &&
+	       !__atomic_load_n(&ring_writer_stands, __ATOMIC_ACQUIRE)) {
+		uint32_t count = __atomic_load_n(&ring_extent_count, __ATOMIC_ACQUIRE);
+
+		call_writer(count * RINGS_PER_EXTENT, 0);
+		sys_futex_wait(&ring_extent_count, count, WRITER_NAP_NS);
+		ring = take_free(tid);
+		now_ns = clock_monotonic_ns();
+	}
+	__atomic_sub_fetch(&waiting_count, 1, __ATOMIC_RELAXED);
+	if (!ring)
+		__atomic_store_n(&unanswered_until_ns, now_ns + UNANSWERED_NS, __ATOMIC_RELAXED);
+	return ring;
+}
+
+/*
  * Another thread may be adding rings at this moment, or may have taken those that this one has
  * added: waits while some are added. When there is no memory, nobody tries again for a while: the
  * call in the target must not pay for it at every event.
  */
 struct lt_ring *pool_take_ring(int tid)
 {
-	uint64_t now_ns = clock_monotonic_ns(), since_ns = now_ns;
+	struct lt_ring *ring = take_free(tid);
+	uint64_t now_ns, since_ns;
 	uint32_t count = 0, tries = 0;
 	bool is_busy;
 
+	if (!ring)
+		ring = ask_writer(tid);
+	now_ns = since_ns = clock_monotonic_ns();
 	do {
-		struct lt_ring *ring = take_free(tid);
-
+		if (!ring)
+			ring = take_free(tid);
 		if (ring)
 			return ring;
 		if (now_ns - __atomic_load_n(&refused_at_ns, __ATOMIC_RELAXED) < REFUSED_NS)
 			break;
-		if (!add_rings(&is_busy) && !is_busy) {
+		if (!add_rings(false, &is_busy) && !is_busy) {
 			__atomic_store_n(&refused_at_ns, now_ns, __ATOMIC_RELAXED);
 			break;
 		}
@@ -423,12 +479,22 @@ void pool_give_ring(struct lt_ring *ring)
 	__atomic_add_fetch(&free_count, 1, __ATOMIC_RELAXED);
 }
 
+bool pool_is_asked(void)
+{
+	return !__atomic_load_n(&free_count, __ATOMIC_RELAXED);
+}
+
 void pool_make_room(void)
 {
+	uint32_t wanted = FREE_RINGS_MIN + __atomic_load_n(&waiting_count, __ATOMIC_ACQUIRE);
 	bool is_busy;
 
-	if (__atomic_load_n(&free_count, __ATOMIC_RELAXED) < FREE_RINGS_MIN)
-		add_rings(&is_busy);
+	/* where there are some, more will come */
+	if (__atomic_load_n(&free_count, __ATOMIC_RELAXED) < wanted)
+		wanted += pool_ring_count() / 4;
+	while (__atomic_load_n(&free_count, __ATOMIC_RELAXED) < wanted)
+		if (!add_rings(true, &is_busy))
+			break;
 }
 
 void pool_set_closed(bool is_closed)

@@ -41,10 +41,13 @@ uint32_t pool_ring_count(void);
 struct lt_ring *pool_ring(uint32_t index);
 
 /*
- * Set by a thread that took one of the last free rings; the writer, woken by it, gives the rings of
- * ended threads back at once. Engines make a thread for every token.
+ * Set by a thread that took one of the last free rings of many; the writer, woken by it, gives the rings
+ * of ended threads back at once. Engines make a thread for every token.
  */
 extern bool pool_is_short;
+
+/* For the writer: whether no ring is free; a thread that has taken the last one has woken it. */
+bool pool_is_asked(void);
 
 /* For the writer: gives a drained ring back; makes more when few are free. */
 void pool_give_ring(struct lt_ring *ring);

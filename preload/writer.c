@@ -91,15 +91,22 @@ static void emit_own_cost(void)
 		    event->minor_fault_count = faults.minor_count);
 }
 
+static void make_rings(void)
+{
+	bool is_short = __atomic_exchange_n(&pool_is_short, false, __ATOMIC_ACQUIRE);
+
+	if (is_short)
+		drain_retire_gone();
+	if (is_short || pool_is_asked())
+		pool_make_room();
+}
+
 static void sample(uint64_t now_ns)
 {
 	if (__atomic_exchange_n(&is_sample_wanted, false, __ATOMIC_ACQUIRE))
 		proc_sample_process(LT_seen_at_phase);
 	children_take(own_ring);
-	if (__atomic_exchange_n(&pool_is_short, false, __ATOMIC_ACQUIRE)) {
-		drain_retire_gone();
-		pool_make_room();
-	}
+	make_rings();
 	if (now_ns - sampled_at_ns < SAMPLE_NS)
 		return;
 	sampled_at_ns = now_ns;

@@ -143,6 +143,18 @@ def case_pool_of_another_user_is_not_the_parents(ctx):
     os.remove(source)
 
 
+def case_rings_are_made_by_the_writer(ctx):
+    """A thread may not be able to open the file of the rings any more: of the events that it then had in
+    memory alone, nothing would be left. And the descriptor's number would be missing for a moment."""
+    for mode in ("setuid", "chroot", "descriptors") if os.geteuid() == 0 else ("descriptors",):
+        done = ctx.traced([ctx.fixture("thread_pool_grows"), mode])
+        ctx.equal((done.code, done.out), (-signal.SIGKILL, ""), f"the end with {mode}")
+        own = [e for e in ctx.dump() if e.name == "alloc" and e["size_bytes"] == 7777]
+        ctx.equal(len(own), 60 * 20, f"mallocs recorded with {mode}")
+        ctx.report()
+        ctx.has_no_rings()
+
+
 EXEC_SCRIPT = """
 (LD_PRELOAD=$SHIM LLMTRACE_OUTPUT=$TRACE exec /bin/sh -c 'unset LD_PRELOAD; exec sleep 30') &
 until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.02; done
