@@ -257,7 +257,7 @@ static void put_stack(const struct lt_intern_entry *entry)
 	struct lt_wire_out frames = {bytes, bytes + sizeof(bytes), false};
 	struct row row;
 
-	for (uint32_t i = 0; i < entry->length / 8; i++) {
+	for (uint32_t i = 0; i < entry->length / 8 && i < LT_STACK_MAX_DEPTH; i++) {
 		uint64_t addr;
 
 		memcpy(&addr, &entry->data[i * 8], 8);
@@ -290,11 +290,10 @@ static void put_entry(const struct lt_intern_entry *entry)
 
 uint32_t definitions_id(uint32_t intern_id)
 {
-	struct lt_intern_entry *entry;
+	struct lt_intern_entry *entry = intern_id ? intern_entry_checked(intern_id) : NULL;
 
-	if (!intern_id)
+	if (!entry)
 		return 0;
-	entry = intern_entry(intern_id);
 	if (__builtin_expect(!entry->file_id, 0)) {
 		uint32_t id = entry->state == LT_INTERN_STACK ? next_stack++ : next_string++;
 

@@ -82,6 +82,23 @@ struct lt_intern_entry *intern_entry(uint32_t id)
 					  LT_INTERN_GRAIN(id) * LT_ARENA_GRAIN);
 }
 
+struct lt_intern_entry *intern_entry_checked(uint32_t id)
+{
+	uint32_t arena = LT_INTERN_ARENA(id), grain = LT_INTERN_GRAIN(id), type;
+	struct lt_intern_entry *entry;
+
+	if (arena >= __atomic_load_n(&arena_count, __ATOMIC_ACQUIRE) || !grain ||
+	    grain + sizeof(*entry) / LT_ARENA_GRAIN > LT_ARENA_BYTES / LT_ARENA_GRAIN)
+		return NULL;
+	entry = intern_entry(id);
+	type = entry->state & ~LT_INTERN_IS_DUPLICATE;
+	return (type == LT_INTERN_STACK || type == LT_INTERN_STRING) &&
+			       entry->length <= LT_ARENA_BYTES - grain * LT_ARENA_GRAIN -
+							sizeof(*entry)
+		       ? entry
+		       : NULL;
+}
+
 /* @return grains for an entry in the current arena or the next one, 0 when all are full. */
 static uint32_t take_grains(uint32_t grains)
 {

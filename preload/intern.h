@@ -31,6 +31,9 @@ uint32_t intern_text(const char *text, size_t length);
 /* @return the entry of an id that intern_bytes returned. */
 struct lt_intern_entry *intern_entry(uint32_t id);
 
+/* The same for an id out of a record, which the target may have written over: NULL when it is none. */
+struct lt_intern_entry *intern_entry_checked(uint32_t id);
+
 /* Hash of length bytes. */
 uint64_t intern_hash(const void *bytes, size_t length, uint64_t seed);
 

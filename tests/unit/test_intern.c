@@ -116,12 +116,31 @@ static void one_entry_for_each_key(void **state)
 	assert_int_equal(visited - duplicates, KEYS + 1);
 }
 
+/* A record that the target has written over has any number. */
+static void ids_that_are_none(void **state)
+{
+	uint32_t id, last = LT_ARENA_BYTES / LT_ARENA_GRAIN - 1;
+
+	(void)state;
+	intern_make_room();
+	id = enter(KEYS + 1);
+	assert_ptr_equal(intern_entry_checked(id), intern_entry(id));
+	assert_null(intern_entry_checked(LT_INTERN_ID(LT_INTERN_ARENA(id), 0)));
+	assert_null(intern_entry_checked(id + 1)); /* in the middle of an entry: no state there */
+	assert_null(intern_entry_checked(LT_INTERN_ID(LT_INTERN_ARENA(id), last)));
+	assert_null(intern_entry_checked(LT_INTERN_ID(arena_count, 1)));
+	assert_null(intern_entry_checked(UINT32_MAX));
+	intern_entry(id)->length = LT_ARENA_BYTES;
+	assert_null(intern_entry_checked(id));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_bytes_same_id),
 		cmocka_unit_test(late_thread_finds_the_newer_entry),
 		cmocka_unit_test(one_entry_for_each_key),
+		cmocka_unit_test(ids_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
