@@ -136,6 +136,9 @@ static void list_live_sources(struct trace *trace)
 	for (size_t i = 0; i < live->count; i++) {
 		struct block *block = &live->blocks[i];
 
+		/* arrays over streams are as long as the known ids */
+		if (!defs_need_stream(&trace->defs, block->stream))
+			continue;
 		if (block->begin_ns > earliest_ns)
 			block->begin_ns = earliest_ns;
 		block->begin_ns -= block->begin_ns != 0;

@@ -79,7 +79,7 @@ static void write_trace(uint32_t first)
 	begin_segment(builder, first + 2, 3000, 104);
 	add_live(builder, 3000, B, 200);
 	add_live(builder, 3000, D, 44);
-	builder_flush_live(builder);
+	builder_flush_live(builder, 1);
 	builder_skip_slots(builder, 2, 4);
 	builder_alloc(builder, 3010, 0, E, 55);
 	builder_free(builder, 3020, 0, D);
@@ -93,7 +93,7 @@ static void write_trace(uint32_t first)
 	begin_segment(builder, first + 1, 2000, 102);
 	add_live(builder, 2000, A, 100);
 	add_live(builder, 2000, B, 200);
-	builder_flush_live(builder);
+	builder_flush_live(builder, 1);
 	/* stamped before its segment began, and taken after that */
 	builder_free(builder, 1990, 0, A);
 	builder_alloc(builder, 2020, 0, D, 44);

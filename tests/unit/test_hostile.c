@@ -237,6 +237,24 @@ static void test_small_file_that_claims_much(void **state)
 	assert_true(cpu_seconds() - begin < 10);
 }
 
+/* A LIVE block of a stream that nothing else names: arrays over streams must have a place for it. */
+static void test_live_block_of_any_stream(void **state)
+{
+	static const uint32_t streams[] = { 40, (1u << 24) - 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		struct trace_builder *builder = begin_trace(NULL);
+		struct lt_ev_live_block event = { .head = { .time = 2000 }, .addr = 0x1000,
+						  .size_bytes = 100 };
+
+		builder_event(builder, LT_KIND_live_block, 0, &event);
+		builder_flush_live(builder, streams[i]);
+		builder_finish(builder, true);
+		assert_int_equal(report_file().code, 0);
+	}
+}
+
 /* 1 << 60 times `std::pair<...>`, in 700 bytes: stays as it is. */
 static void test_name_that_stands_for_gigabytes(void **state)
 {
@@ -265,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_trace_cut_at_every_byte),
 		cmocka_unit_test(test_pool_cut_at_every_byte),
 		cmocka_unit_test(test_small_file_that_claims_much),
+		cmocka_unit_test(test_live_block_of_any_stream),
 		cmocka_unit_test(test_name_that_stands_for_gigabytes),
 	};
 	int result;

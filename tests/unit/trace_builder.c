@@ -486,15 +486,6 @@ void builder_segment(struct trace_builder *builder, uint32_t number)
 	builder->block_flags = (uint16_t)(number << LT_BLOCK_SEGMENT_SHIFT);
 }
 
-void builder_flush_live(struct trace_builder *builder)
-{
-	uint64_t position = builder->positions[1];
-
-	builder->events_type = LT_BLOCK_LIVE;
-	builder_flush(builder, 1);
-	builder->events_type = 0;
-	builder->positions[1] = position;
-}
 
 struct lt_block_header builder_finish_block(struct trace_builder *builder, uint32_t stream)
 {
@@ -531,6 +522,20 @@ void builder_flush(struct trace_builder *builder, uint32_t stream)
 		return;
 	block = builder_finish_block(builder, stream);
 	builder_raw_block(builder, &block, builder->payload.data, builder->payload.length);
+}
+
+void builder_flush_live(struct trace_builder *builder, uint32_t stream)
+{
+	uint64_t position = builder->positions[1];
+	struct lt_block_header block;
+
+	builder_flush_definitions(builder);
+	builder->events_type = LT_BLOCK_LIVE;
+	block = builder_finish_block(builder, 1);
+	builder->events_type = 0;
+	block.stream = stream;
+	builder_raw_block(builder, &block, builder->payload.data, builder->payload.length);
+	builder->positions[1] = position;
 }
 
 void builder_skip_slots(struct trace_builder *builder, uint32_t stream, uint64_t slots)

@@ -59,8 +59,8 @@ void builder_flush(struct trace_builder *builder, uint32_t stream);
 /* All blocks to come belong to that segment of a trace with a bound. */
 void builder_segment(struct trace_builder *builder, uint32_t number);
 
-/* Writes what was added as a LIVE block. */
-void builder_flush_live(struct trace_builder *builder);
+/* Writes what was added as a LIVE block of that stream; the shim writes those of stream 1 alone. */
+void builder_flush_live(struct trace_builder *builder, uint32_t stream);
 
 /* The same as a part of a bundle, which builder_write_bundle writes. */
 void builder_flush_part(struct trace_builder *builder, uint32_t stream);
