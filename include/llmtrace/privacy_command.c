@@ -9,6 +9,9 @@ enum kind {
 	KIND_PROMPT,
 	KIND_SECRET,
 	KIND_GUESS, /* a secret by its ending: what follows may be the next option */
+	KIND_LIST,
+	KIND_LOGIN,
+	KIND_COOKIE,
 };
 
 static const struct {
@@ -48,10 +51,14 @@ static const char *const parts[] = {
 #define NAME_MAX_BYTES 64u
 
 /* ---- names ---- */
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static bool is_name_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '-';
+	return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
 static bool is_capital(const char *name, size_t length)
@@ -93,7 +100,7 @@ static enum kind kind_of(const char *name, size_t length)
 	size_t used = 0;
 	enum kind kind;
 
-	for (size_t i = 0; dashes == 1 && i < COUNT_OF(options); i++)
+	for (size_t i = 0; dashes && i < COUNT_OF(options); i++)
 		if (strlen(options[i].name) == length && !memcmp(options[i].name, name, length))
 			return options[i].kind;
 	if (length - dashes == 3 && !memcmp(name + dashes, "key", 3))
@@ -106,6 +113,18 @@ static enum kind kind_of(const char *name, size_t length)
 	if (!kind && !dashes && is_capital(name, length) && has_part(name, length))
 		kind = KIND_SECRET;
 	return kind;
+}
+
+/* Of a name with = or : behind it, which may be glued to an option: -HAuthorization: -dprompt= */
+static enum kind kind_of_key(const char *name, size_t length, char separator)
+{
+	enum kind kind = kind_of(name, length);
+
+	if (kind || length < 3 || name[0] != '-' || name[1] == '-')
+		return kind;
+	if (name[1] == 'u' && separator == ':')
+		return KIND_SECRET; /* curl -uNAME:PASSWORD */
+	return kind_of(name + 2, length - 2);
 }
 
 /* ---- values ---- */
@@ -135,6 +154,11 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+static bool is_quote(char c)
+{
+	return c == '"' || c == '\'' || c == '\\';
+}
+
 static bool has_blank(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
@@ -149,10 +173,51 @@ static bool starts_name(const char *text, size_t at)
 	return !at || is_blank(text[at - 1]) || strchr("\"'`();|&?,{[=", text[at - 1]);
 }
 
+/* Where the = or : of a name stands, behind quotes and blanks as in "name" : x; else at. */
+static size_t separator_of(const char *text, size_t length, size_t at)
+{
+	size_t to = at;
+
+	while (to < length && (is_blank(text[to]) || is_quote(text[to])))
+		to++;
+	return to < length && (text[to] == '=' || text[to] == ':') ? to : at;
+}
+
+/* Whether the word that begins at `at` is what an option of that kind has for a value. */
+static bool is_value(enum kind kind, const char *text, size_t length, size_t at)
+{
+	char needed = kind == KIND_LOGIN ? ':' : '=';
+
+	if (kind != KIND_LOGIN && kind != KIND_COOKIE)
+		return kind;
+	while (at < length && (is_blank(text[at]) || is_quote(text[at])))
+		at++;
+	while (at < length && text[at] != needed && text[at] != ',' && !is_blank(text[at]) &&
+	       !is_quote(text[at]))
+		at++;
+	return at < length && text[at] == needed;
+}
+
 struct hit {
 	enum kind kind;
 	size_t value; /* where the value begins */
 };
+
+/* Looks at the name [at, end). @return whether it is that of a private value. */
+static bool is_hit(const char *text, size_t length, size_t at, size_t end, bool is_text,
+		   struct hit *ret_hit)
+{
+	size_t separator = separator_of(text, length, end);
+
+	*ret_hit = (struct hit){KIND_NONE, separator + 1};
+	if (separator == length)
+		return false;
+	if (text[separator] == '=' || text[separator] == ':')
+		ret_hit->kind = kind_of_key(text + at, end - at, text[separator]);
+	else if (is_text && text[at] == '-' && is_blank(text[separator]))
+		ret_hit->kind = kind_of(text + at, end - at);
+	return is_value(ret_hit->kind, text, length, ret_hit->value);
+}
 
 /* The next name of a private value at or behind from; in a text of several words a blank may
  * follow. */
@@ -166,12 +231,7 @@ static bool next_hit(const char *text, size_t length, size_t from, bool is_text,
 			continue;
 		while (end < length && is_name_char(text[end]))
 			end++;
-		*ret_hit = (struct hit){kind_of(text + at, end - at), end + 1};
-		if (end < length && text[end] == '"' && end + 1 < length && text[end + 1] == ':')
-			ret_hit->value = ++end + 1; /* "name": "value" */
-		if (ret_hit->kind && end < length &&
-		    (text[end] == '=' || text[end] == ':' ||
-		     (is_text && text[at] == '-' && is_blank(text[end]))))
+		if (is_hit(text, length, at, end, is_text, ret_hit))
 			return true;
 		at = end;
 	}
@@ -189,9 +249,11 @@ static bool find_login(const char *text, size_t length, size_t *ret_begin, size_
 		for (; end < length && !strchr("/?# ", text[end]); end++)
 			if (text[end] == '@')
 				last = end;
+		if (last <= at + 3)
+			continue;
 		*ret_begin = at + 3;
 		*ret_end = last;
-		return last > at + 3;
+		return true;
 	}
 	return false;
 }
@@ -202,7 +264,7 @@ static void put_rest(const struct lt_privacy *privacy, const char *text, size_t 
 {
 	size_t begin, end;
 
-	if (find_login(text, length, &begin, &end)) {
+	while (find_login(text, length, &begin, &end)) {
 		lt_privacy_put(out, text, begin);
 		put_value(privacy, KIND_SECRET, text + begin, end - begin, out);
 		text += end;
@@ -251,10 +313,43 @@ static void put_argument(const struct lt_privacy *privacy, const char *text, siz
 		put_rest(privacy, text, length, out);
 }
 
-/* @return what the argument says of the next one. */
+/* Letters behind one dash that are more likely an option than a secret. */
+#define OPTION_LETTERS_MAX 8u
+
+/*
+ * Whether an argument that begins with a dash looks like an option: --name, -ngl, -t4, and a number
+ * as well, which is no secret; -a8Kz is one.
+ */
+static bool is_option_like(const char *text, size_t length)
+{
+	size_t at = 1, digits;
+
+	if (length > 2 && text[1] == '-')
+		return true;
+	while (at < length && is_letter(text[at]))
+		at++;
+	for (digits = at; digits < length && is_number_list(text + digits, 1); digits++)
+		;
+	if (digits == length)
+		return at <= 2 || (at == length && at <= OPTION_LETTERS_MAX + 1);
+	return text[digits] == '=' && at == digits;
+}
+
+/* What the argument says of the next one. */
 static enum kind kind_of_next(const char *text, size_t length)
 {
 	return length > 1 && text[0] == '-' ? kind_of(text, length) : KIND_NONE;
+}
+
+/* @return what is left of what the argument before said, now that this one is known. */
+static enum kind confirm(enum kind pending, const char *argument, size_t length)
+{
+	bool has_dash = length && argument[0] == '-';
+
+	if ((pending == KIND_GUESS && has_dash && is_option_like(argument, length)) ||
+	    (pending == KIND_LIST && has_dash) || !is_value(pending, argument, length, 0))
+		return KIND_NONE;
+	return pending;
 }
 
 size_t lt_privacy_command(const struct lt_privacy *privacy, const char *command, size_t length,
@@ -269,11 +364,10 @@ size_t lt_privacy_command(const struct lt_privacy *privacy, const char *command,
 
 		if (at)
 			lt_privacy_put(&text, "", 1);
-		if (pending == KIND_GUESS && argument[0] == '-')
-			pending = KIND_NONE;
+		pending = confirm(pending, argument, bytes);
 		if (pending) {
 			put_value(privacy, pending, argument, bytes, &text);
-			pending = KIND_NONE;
+			pending = pending == KIND_LIST ? KIND_LIST : KIND_NONE;
 		} else {
 			put_argument(privacy, argument, bytes, &text);
 			pending = kind_of_next(argument, bytes);

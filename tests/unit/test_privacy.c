@@ -98,6 +98,31 @@ static void test_secrets_go(void **state)
 		"x --config={\"api_key\":~\"" SECRET "\"}",
 		"x --env=HF_TOKEN=" SECRET,
 		"x --api-key -" SECRET,
+		"x --token -" SECRET,
+		"x http://a/b?to=https://me:" SECRET "@host/x",
+		"x http://a,http://me:" SECRET "@b,http://you:" SECRET "@c",
+		"sh -c curl~-d~\"{\\\"prompt\\\":~\\\"" SECRET "\\\"}\"~http://a",
+		"sh -c curl~-d~'{\"prompt\"~:~\"" SECRET "\"}'~http://a",
+		"x {\"n\":1,\"prompt\"~:\"" SECRET "\"}",
+		"curl -HAuthorization:~Bearer~" SECRET,
+		"curl -dprompt=" SECRET "~words",
+		"curl -Fapi_key=" SECRET,
+		"python3 -c import~os;api_key~=~\"" SECRET "\"",
+		"x --hordeconfig model 80 2048 " SECRET " worker",
+		"curl -u alice:" SECRET " http://a",
+		"curl -ualice:" SECRET " http://a",
+		"curl --user alice:" SECRET,
+		"curl --user=alice:" SECRET,
+		"curl --proxy-user alice:" SECRET,
+		"sh -c curl~-s~-u~alice:" SECRET "~http://a",
+		"x --pass " SECRET,
+		"x --auth " SECRET,
+		"x --bearer " SECRET,
+		"x --pwd " SECRET,
+		"x --cfg-negative-prompt " SECRET,
+		"curl --oauth2-bearer " SECRET,
+		"curl --cookie sid=" SECRET,
+		"curl -b sid=" SECRET,
 	};
 
 	(void)state;
@@ -128,6 +153,16 @@ static void test_the_rest_stays(void **state)
 		"x -- -",
 		"x http://host:8080/a?b=c",
 		"x --no-token",
+		"x --token --threads 4",
+		"x --token -ngl 99",
+		"x --token -t4",
+		"x --eos-token -1",
+		"llama-cli -m a.gguf -b 512 -ub 256",
+		"python3 -u server.py --host 127.0.0.1:8080",
+		"sh -c python3~-u~server.py~--host~127.0.0.1:8080",
+		"pip install --user x",
+		"env PWD=/srv/x y",
+		"x http://a:80/b http://c/d?e=f@g",
 	};
 
 	(void)state;
@@ -150,6 +185,11 @@ static void test_form_of_a_mark(void **state)
 	assert_non_null(strstr(first, "x --api-key <6:"));
 	assert_non_null(strstr(first, "> -m a.gguf"));
 	/* what was replaced stays: a second time changes nothing */
+	assert_string_equal(command(first), first);
+	/* a list ends at the next option */
+	strcpy(first, command("x --hordeconfig model 80 abc -m a.gguf"));
+	assert_non_null(strstr(first, "> -m a.gguf"));
+	assert_null(strstr(first, "abc -m"));
 	assert_string_equal(command(first), first);
 	assert_true(lt_privacy_is_mark("<6:0123abcd>", 12));
 	assert_false(lt_privacy_is_mark("<6:0123abcg>", 12));
