@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "blocks_window.h"
+#include "pool_extents.h"
 #include "pool_reader_parts.h"
 #include "private_path.h"
 
@@ -207,10 +208,9 @@ static void copy_rings(struct pool *pool, stream_position_fn position, const voi
 	if (count > LT_EXTENT_MAX)
 		count = LT_EXTENT_MAX;
 	for (uint32_t i = 0; i < count; i++) {
-		const struct lt_extent *extent = &pool->header->extents[i];
+		const struct lt_extent *extent = pool_extent(pool->header, i, pool->file_bytes);
 
-		if (extent->type == LT_EXTENT_RINGS && extent->offset <= pool->file_bytes &&
-		    extent->bytes <= pool->file_bytes - extent->offset)
+		if (extent && extent->type == LT_EXTENT_RINGS)
 			copy_extent(pool, extent, position, context);
 	}
 }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "llmtrace/pool.h"
+#include "pool_extents.h"
 
 const char *scrub_pool_open(struct scrub_pool *pool, const struct block_index *index)
 {
@@ -48,18 +49,6 @@ static const struct lt_pool_header *header_of(const struct scrub_pool *pool)
 	return (const struct lt_pool_header *)(const void *)pool->bytes;
 }
 
-/* @return an extent that lies inside the pool, NULL for others. */
-static const struct lt_extent *extent_at(const struct scrub_pool *pool, uint32_t index)
-{
-	const struct lt_extent *extent = &header_of(pool)->extents[index];
-
-	return extent->offset >= sizeof(struct lt_pool_header) && extent->offset % 16 == 0 &&
-			       extent->offset <= pool->length &&
-			       extent->bytes <= pool->length - extent->offset
-		       ? extent
-		       : NULL;
-}
-
 typedef void (*visit_fn)(struct lt_intern_entry *entry, struct scrub_facts *facts,
 			 struct scrub_rows *rows);
 
@@ -86,7 +75,7 @@ static void visit_strings(const struct scrub_pool *pool, visit_fn visit, struct 
 			  struct scrub_rows *rows)
 {
 	for (uint32_t i = 0; i < LT_EXTENT_MAX; i++) {
-		const struct lt_extent *extent = extent_at(pool, i);
+		const struct lt_extent *extent = pool_extent(header_of(pool), i, pool->length);
 
 		if (extent && extent->type == LT_EXTENT_ARENA)
 			visit_arena(pool->bytes + extent->offset, (size_t)extent->bytes, visit,
@@ -147,7 +136,7 @@ void scrub_pool_clean(struct scrub_pool *pool, struct scrub_facts *facts, struct
 	visit_strings(pool, clean, facts, rows);
 	/* an index holds hashes of the strings, which only the shim uses */
 	for (uint32_t i = 0; i < LT_EXTENT_MAX; i++) {
-		const struct lt_extent *extent = extent_at(pool, i);
+		const struct lt_extent *extent = pool_extent(header_of(pool), i, pool->length);
 
 		if (extent && extent->type == LT_EXTENT_INDEX)
 			memset(pool->bytes + extent->offset, 0, extent->bytes);

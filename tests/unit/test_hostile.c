@@ -26,6 +26,7 @@
 #include "demangle.h"
 #include "pool_builder.h"
 #include "render.h"
+#include "scrub.h"
 #include "trace_builder.h"
 
 static char trace_path[32], pool_path[64];
@@ -255,6 +256,39 @@ static void test_live_block_of_any_stream(void **state)
 	}
 }
 
+/* Every extent of a saved pool is the same arena: scrub reads it once. */
+static void test_scrub_of_overlapping_arenas(void **state)
+{
+	struct pool_builder *pool;
+	struct trace_builder *builder = begin_trace(&pool);
+	struct lt_pool_header *header = pool_builder_header(pool);
+	struct lt_block_header part = { .type = LT_BLOCK_POOL, .flags = LT_BLOCK_IS_LAST_PART };
+	char out_path[80], text[1000] = "";
+	struct error error;
+	size_t length;
+	uint8_t *bytes;
+	double begin;
+
+	(void)state;
+	for (size_t i = 0; i + 1 < sizeof(text); i++)
+		text[i] = i % 4 ? 'a' : '/';
+	for (unsigned i = 0; i < LT_ARENA_BYTES / sizeof(text) - 64; i++)
+		pool_intern_string(pool, 0, text);
+	for (; header->extent_count < LT_EXTENT_MAX; header->extent_count++)
+		header->extents[header->extent_count] = header->extents[1];
+	pool_builder_finish(pool, pool_path);
+	bytes = load(pool_fd, &length);
+	part.end_position = length;
+	builder_raw_block(builder, &part, bytes, length);
+	builder_finish(builder, false);
+	free(bytes);
+	snprintf(out_path, sizeof(out_path), "%s.scrubbed", pool_path);
+	begin = cpu_seconds();
+	assert_int_equal(scrub_run(trace_path, out_path, &error), 0);
+	assert_true(cpu_seconds() - begin < 2);
+	unlink(out_path);
+}
+
 /* 1 << 60 times `std::pair<...>`, in 700 bytes: stays as it is. */
 static void test_name_that_stands_for_gigabytes(void **state)
 {
@@ -284,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_pool_cut_at_every_byte),
 		cmocka_unit_test(test_small_file_that_claims_much),
 		cmocka_unit_test(test_live_block_of_any_stream),
+		cmocka_unit_test(test_scrub_of_overlapping_arenas),
 		cmocka_unit_test(test_name_that_stands_for_gigabytes),
 	};
 	int result;

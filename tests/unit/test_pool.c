@@ -398,6 +398,23 @@ static void test_nonsense(void **state)
 	}
 }
 
+/* What several extents share is read once. */
+static void test_overlapping_extents(void **state)
+{
+	struct lt_pool_header *header;
+
+	(void)state;
+	start(0);
+	header = pool_builder_header(pool);
+	for (; header->extent_count < 40; header->extent_count++)
+		header->extents[header->extent_count] = header->extents[0];
+	for (unsigned i = 0; i < 5; i++)
+		pool_ring_alloc(ring, 100 + i * 10, 0, 0x1000 + i);
+	finish();
+	check_addrs(0x1000, 5);
+	end();
+}
+
 /* ---- keeping ---- */
 
 static off_t size_of(const char *path)
@@ -540,7 +557,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates), cmocka_unit_test(test_open_runs),
 		cmocka_unit_test(test_free_run), cmocka_unit_test(test_interned_stacks),
 		cmocka_unit_test(test_interned_strings), cmocka_unit_test(test_other_pools),
-		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_overlapping_extents),
 		cmocka_unit_test(test_kept), cmocka_unit_test(test_dump_keeps_nothing),
 		cmocka_unit_test(test_half_kept), cmocka_unit_test(test_copy),
 	};
