@@ -18,7 +18,9 @@
 
 /* Bounds that no honest block reaches; they keep memory small when a file lies. */
 #define BLOCK_RAW_MAX_BYTES (64u << 20)
-#define BLOCK_MAX_EVENTS (1u << 20)
+#define BLOCK_MAX_ROWS (1u << 20)
+/* A block of events holds at most what a ring does; so it was in every version of the format. */
+#define BLOCK_MAX_EVENTS 8192u
 #define POOL_MAX_BYTES ((uint64_t)2 << 30)
 
 /* Ids of streams, modules, stacks and strings end here, so that dense arrays over them are safe. */

@@ -12,7 +12,8 @@ static bool read_member(struct lt_wire_in *in, const struct block *bundle, struc
 	uint64_t begin = lt_get_varint(in), length = lt_get_varint(in);
 	uint64_t event_count = lt_get_varint(in), bytes = lt_get_varint(in);
 
-	if (in->is_bad || stream >= TRACE_MAX_ID || event_count > bundle->event_count ||
+	if (in->is_bad || stream >= TRACE_MAX_ID || event_count > BLOCK_MAX_EVENTS ||
+	    event_count > bundle->event_count ||
 	    bytes > bundle->payload_bytes || slots > UINT64_MAX - first_position ||
 	    begin > TIME_MAX_NS >> bundle->time_shift || length > TIME_MAX_NS >> bundle->time_shift)
 		return false;
@@ -34,6 +35,9 @@ const char *bundle_begin(struct bundle_walk *walk, const struct block *bundle, c
 	uint64_t count = lt_get_varint(&in), bytes = 0, events = 0;
 	struct block member;
 
+	/* a member never compresses to less than a byte: memory follows the file */
+	if (count > bundle->compressed_bytes)
+		return "the directory of a bundle is torn";
 	walk->bundle = bundle;
 	walk->left = count;
 	walk->directory = in;

@@ -67,11 +67,18 @@ static void block_from_header(struct block *block, const struct lt_block_header 
 	};
 }
 
+/* Events of a block, of all members of a bundle, or definitions. */
+static uint32_t max_count(const struct lt_block_header *header)
+{
+	return header->type == LT_BLOCK_EVENTS || header->type == LT_BLOCK_LIVE ? BLOCK_MAX_EVENTS
+										 : BLOCK_MAX_ROWS;
+}
+
 static bool is_header_sane(const struct lt_block_header *header)
 {
 	return header->magic == LT_BLOCK_MAGIC && header->raw_bytes <= BLOCK_RAW_MAX_BYTES &&
 	       header->compressed_bytes <= BLOCK_RAW_MAX_BYTES && header->stream < TRACE_MAX_ID &&
-	       header->event_count <= BLOCK_MAX_EVENTS && header->time_shift <= LT_TIME_SHIFT_MAX &&
+	       header->event_count <= max_count(header) && header->time_shift <= LT_TIME_SHIFT_MAX &&
 	       (header->type != LT_BLOCK_BUNDLE || header->raw_bytes <= LT_BUNDLE_MAX_BYTES);
 }
 

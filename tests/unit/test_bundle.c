@@ -119,6 +119,7 @@ static const char *begin(const uint8_t *bytes, size_t length, uint32_t event_cou
 		.time_shift = 4,
 		.payload_bytes = (uint32_t)length,
 		.raw_bytes = (uint32_t)length,
+		.compressed_bytes = (uint32_t)length,
 		.event_count = event_count,
 		.type = LT_BLOCK_BUNDLE,
 	};
@@ -189,6 +190,19 @@ static void test_lying_directories(void **state)
 	}
 }
 
+/* 100 members of nothing, in a payload that compresses to less than they are. */
+static void test_members_of_nothing(void **state)
+{
+	static const uint8_t nothing[1 + 100 * 7] = {100};
+	struct bundle_walk walk;
+	struct block bundle;
+
+	(void)state;
+	assert_null(begin(nothing, sizeof(nothing), 0, &walk, &bundle));
+	bundle.compressed_bytes = 99;
+	assert_non_null(bundle_begin(&walk, &bundle, nothing));
+}
+
 /* A bundle whose checksum is right and whose content is not. */
 static void test_lying_payload(void **state)
 {
@@ -215,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_directory),     cmocka_unit_test(test_lying_directories),
+		cmocka_unit_test(test_members_of_nothing),
 		cmocka_unit_test(test_lying_payload),
 	};
 	int file = mkstemp(path), result;

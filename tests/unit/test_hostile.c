@@ -256,6 +256,21 @@ static void test_live_block_of_any_stream(void **state)
 	}
 }
 
+/* Nobody writes a block of more events than a ring holds; a few bytes could stand for millions. */
+static void test_block_of_too_many_events(void **state)
+{
+	(void)state;
+	for (unsigned count = 8192; count <= 8193; count++) {
+		struct trace_builder *builder = begin_trace(NULL);
+
+		for (unsigned i = 0; i < count; i++)
+			builder_alloc(builder, 2000 + i, 1, 0x1000 + i * 64, 24);
+		builder_flush(builder, 2);
+		builder_finish(builder, true);
+		assert_int_equal(report_file().code, count > 8192 ? EXIT_DATA_MISSING : 0);
+	}
+}
+
 /* Every extent of a saved pool is the same arena: scrub reads it once. */
 static void test_scrub_of_overlapping_arenas(void **state)
 {
@@ -319,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_small_file_that_claims_much),
 		cmocka_unit_test(test_live_block_of_any_stream),
 		cmocka_unit_test(test_scrub_of_overlapping_arenas),
+		cmocka_unit_test(test_block_of_too_many_events),
 		cmocka_unit_test(test_name_that_stands_for_gigabytes),
 	};
 	int result;
