@@ -14,8 +14,11 @@
 #include <string.h>
 
 #include "report_alloc.h"
+#include "report_hash.h"
 
 #define ENDED_BY_EXEC INT64_MIN
+/* How far back a message or an end is looked for among processes with the same number. */
+#define LIVES_MAX 256u
 
 struct child {
 	uint32_t pid, parent_pid; /* parent_pid 0: not known */
@@ -27,12 +30,16 @@ struct child {
 	uint32_t program, trace;  /* string ids */
 	int64_t status;
 	bool is_end_known, is_duration_known;
+	uint32_t older; /* with the same pid: index + 1, 0 for none */
 };
 
 struct children {
 	const struct analysis_context *context;
 	struct child *list;
 	size_t count, capacity;
+	struct key_index pids; /* > index in newest */
+	uint32_t *newest;      /* child of that pid: index + 1 */
+	size_t newest_capacity;
 	uint64_t vfork_count, system_count;
 };
 
@@ -67,17 +74,23 @@ static void destroy(void *state)
 	struct children *children = state;
 
 	free(children->list);
+	free(children->newest);
+	key_index_release(&children->pids);
 	free(children);
 }
 
 static struct child *add_child(struct children *children, uint32_t pid)
 {
+	uint32_t i = key_index_put(&children->pids, pid);
 	struct child *child;
 
+	children->newest = report_grow(children->newest, &children->newest_capacity,
+				       (size_t)i + 1, sizeof(*children->newest));
 	children->list = report_grow(children->list, &children->capacity, children->count + 1,
 				     sizeof(*children->list));
 	child = &children->list[children->count++];
-	*child = (struct child){.pid = pid};
+	*child = (struct child){.pid = pid, .older = children->newest[i]};
+	children->newest[i] = (uint32_t)children->count;
 	return child;
 }
 
@@ -99,16 +112,28 @@ static void apply_call(struct children *children, const struct lt_ev_process_cal
 	child->program = event->path;
 }
 
+/* @return the newest child of this pid, NULL for none. */
+static struct child *newest_of(struct children *children, uint32_t pid)
+{
+	uint32_t i = key_index_find(&children->pids, pid);
+
+	return i == KEY_INDEX_NONE ? NULL : &children->list[children->newest[i] - 1];
+}
+
+static struct child *older_than(struct children *children, const struct child *child)
+{
+	return child->older ? &children->list[child->older - 1] : NULL;
+}
+
 /* The newest child of this pid that may have begun to record at start_ns. */
 static struct child *find_starting(struct children *children, uint32_t pid, uint64_t start_ns)
 {
-	for (size_t i = children->count; i-- > 0;) {
-		struct child *child = &children->list[i];
+	struct child *child = newest_of(children, pid);
 
-		if (child->pid == pid && child->made_ns <= start_ns &&
+	for (unsigned i = 0; child && i < LIVES_MAX; i++, child = older_than(children, child))
+		if (child->made_ns <= start_ns &&
 		    (!child->reaped_ns || child->reaped_ns >= start_ns))
 			return child;
-	}
 	return NULL;
 }
 
@@ -179,11 +204,10 @@ static void apply_message(struct children *children, const struct lt_ev_child *e
 
 static void apply_end(struct children *children, const struct lt_ev_child *event)
 {
-	struct child *child = NULL;
+	struct child *child = newest_of(children, event->pid);
 
-	for (size_t i = children->count; i-- > 0 && !child;)
-		if (children->list[i].pid == event->pid && !children->list[i].reaped_ns)
-			child = &children->list[i];
+	for (unsigned i = 0; child && child->reaped_ns; i++)
+		child = i < LIVES_MAX ? older_than(children, child) : NULL;
 	if (!child)
 		child = add_child(children, event->pid);
 	if (!child->parent_pid)

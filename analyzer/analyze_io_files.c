@@ -146,13 +146,15 @@ static void event(void *state, const struct lt_record *record, uint32_t stream)
 	}
 }
 
-static uint64_t mapped_bytes(const struct map_model *maps, uint32_t file)
+/* @return bytes that were mapped of each file, to free. */
+static uint64_t *mapped_bytes(const struct map_model *maps, uint32_t file_count)
 {
-	uint64_t bytes = 0;
+	uint64_t *bytes = report_alloc(file_count, sizeof(*bytes));
 
 	for (size_t i = 0; i < maps->group_count; i++)
-		if (maps->groups[i].label_kind == MAP_LABEL_FILE && maps->groups[i].label == file)
-			bytes += maps->groups[i].length_bytes;
+		if (maps->groups[i].label_kind == MAP_LABEL_FILE &&
+		    maps->groups[i].label < file_count)
+			bytes[maps->groups[i].label] += maps->groups[i].length_bytes;
 	return bytes;
 }
 
@@ -174,7 +176,8 @@ static void set_pattern(struct table *table, size_t row, const struct file_io *f
 		     file->placed_count + file->error_count >= file->read_count);
 }
 
-static void add_row(const struct io_by_file *io, struct table *table, uint32_t i)
+static void add_row(const struct io_by_file *io, struct table *table, uint32_t i,
+		    uint64_t mapped)
 {
 	const struct file_io *file = &io->files[i];
 	const struct io_file *info = fd_model_file(io->context->model->fds, i);
@@ -187,8 +190,7 @@ static void add_row(const struct io_by_file *io, struct table *table, uint32_t i
 	table_set_u64(table, row, "read_bytes", file->read_bytes);
 	table_set_u64(table, row, "read_ns", file->read_ns);
 	set_pattern(table, row, file);
-	analysis_set(table, row, "mapped_bytes", mapped_bytes(&io->context->model->maps, i),
-		     has_maps);
+	analysis_set(table, row, "mapped_bytes", mapped, has_maps);
 	analysis_set(table, row, "file_bytes", info->file_bytes, info->is_regular);
 	table_set_u64(table, row, "stream_read_count", file->stream_read_count);
 	table_set_u64(table, row, "write_count", file->write_count);
@@ -244,18 +246,20 @@ static void finish(void *state, struct report *report)
 	struct table *table;
 	uint32_t limit = fd_model_file_count(model->fds);
 	struct file_rank *ranks = report_alloc(limit, sizeof(*ranks));
+	uint64_t *mapped = mapped_bytes(&model->maps, limit);
 	size_t count = 0;
 
 	for (uint32_t i = 0; i < limit && i < io->capacity; i++)
 		if (is_worth_a_row(io, i))
 			ranks[count++] = (struct file_rank){
 				is_pseudo(fd_model_file(model->fds, i)->path),
-				io->files[i].read_bytes, mapped_bytes(&model->maps, i), i };
+				io->files[i].read_bytes, mapped[i], i };
 	qsort(ranks, count, sizeof(*ranks), compare_ranks);
 	table = report_add_table(report, "io_by_file", "File I/O by file", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < count; i++)
-		add_row(io, table, ranks[i].file);
+		add_row(io, table, ranks[i].file, mapped[ranks[i].file]);
+	free(mapped);
 	free(ranks);
 }
 

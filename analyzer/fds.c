@@ -11,10 +11,10 @@
 
 #include "fds_files.h"
 #include "report_alloc.h"
+#include "report_hash.h"
 
 #define FD_MAX (1 << 20)
 #define POSITION_UNKNOWN (-1)
-#define STREAM_BUCKETS 1024u	/* a power of two */
 
 /* An open file description; index 0 is none. */
 struct description {
@@ -26,12 +26,6 @@ struct description {
 	uint32_t reserved;
 };
 
-struct open_stream {
-	struct open_stream *next;
-	uint64_t addr;
-	uint32_t description;
-};
-
 struct fd_model {
 	const char *(*string)(const void *context, uint32_t id);
 	const void *context;
@@ -41,7 +35,12 @@ struct fd_model {
 	uint32_t free_description;	/* head of a list through next_free */
 	uint32_t *fds;			/* description of each descriptor */
 	size_t fd_capacity;
-	struct open_stream *streams[STREAM_BUCKETS];
+	/* which descriptors are open, and which words of that are not 0: a range is closed in a
+	 * time that follows what is open in it */
+	uint64_t open_words[FD_MAX / 64], open_groups[FD_MAX / 64 / 64];
+	struct key_index streams;	/* address of a FILE > index in stream_descriptions */
+	uint32_t *stream_descriptions;	/* 0: closed */
+	size_t stream_capacity;
 };
 
 struct fd_model *fd_model_new(const char *(*string)(const void *context, uint32_t id),
@@ -59,22 +58,12 @@ struct fd_model *fd_model_new(const char *(*string)(const void *context, uint32_
 	return model;
 }
 
-static void free_streams(struct fd_model *model)
-{
-	for (unsigned i = 0; i < STREAM_BUCKETS; i++)
-		while (model->streams[i]) {
-			struct open_stream *next = model->streams[i]->next;
-
-			free(model->streams[i]);
-			model->streams[i] = next;
-		}
-}
-
 void fd_model_free(struct fd_model *model)
 {
 	if (!model)
 		return;
-	free_streams(model);
+	key_index_release(&model->streams);
+	free(model->stream_descriptions);
 	file_table_release(&model->files);
 	free(model->descriptions);
 	free(model->fds);
@@ -124,6 +113,44 @@ static void drop_description(struct fd_model *model, uint32_t i)
 	model->free_description = i;
 }
 
+static void note_open(struct fd_model *model, int32_t fd, bool is_open)
+{
+	int32_t word = fd / 64;
+	uint64_t bit = (uint64_t)1 << fd % 64, group_bit = (uint64_t)1 << word % 64;
+
+	if (is_open)
+		model->open_words[word] |= bit;
+	else
+		model->open_words[word] &= ~bit;
+	if (model->open_words[word])
+		model->open_groups[word / 64] |= group_bit;
+	else
+		model->open_groups[word / 64] &= ~group_bit;
+}
+
+/* @return the first open descriptor from fd on, FD_MAX for none. */
+static int32_t next_open(const struct fd_model *model, int32_t fd)
+{
+	int32_t word = fd / 64, group;
+	uint64_t bits;
+
+	if (fd >= FD_MAX)
+		return FD_MAX;
+	bits = model->open_words[word] >> fd % 64;
+	if (bits)
+		return fd + __builtin_ctzll(bits);
+	if (++word == FD_MAX / 64)
+		return FD_MAX;
+	group = word / 64;
+	bits = model->open_groups[group] & ~(uint64_t)0 << word % 64;
+	while (!bits && ++group < FD_MAX / 64 / 64)
+		bits = model->open_groups[group];
+	if (!bits)
+		return FD_MAX;
+	word = group * 64 + __builtin_ctzll(bits);
+	return word * 64 + __builtin_ctzll(model->open_words[word]);
+}
+
 /* description 0 closes the descriptor. */
 static void set_fd(struct fd_model *model, int32_t fd, uint32_t description)
 {
@@ -135,6 +162,7 @@ static void set_fd(struct fd_model *model, int32_t fd, uint32_t description)
 		model->descriptions[description].reference_count++;
 	drop_description(model, model->fds[fd]);
 	model->fds[fd] = description;
+	note_open(model, fd, description != 0);
 }
 
 uint32_t fd_model_file_of(const struct fd_model *model, int32_t fd)
@@ -144,43 +172,34 @@ uint32_t fd_model_file_of(const struct fd_model *model, int32_t fd)
 
 /* ---- streams ---- */
 
-static struct open_stream **stream_slot(struct fd_model *model, uint64_t addr)
+static uint32_t description_of_stream(const struct fd_model *model, uint64_t addr)
 {
-	uint64_t hash = addr * 0x9e3779b97f4a7c15ull;
-	struct open_stream **slot = &model->streams[hash >> 32 & (STREAM_BUCKETS - 1)];
+	uint32_t i = key_index_find(&model->streams, addr);
 
-	while (*slot && (*slot)->addr != addr)
-		slot = &(*slot)->next;
-	return slot;
-}
-
-static uint32_t description_of_stream(struct fd_model *model, uint64_t addr)
-{
-	struct open_stream *stream = *stream_slot(model, addr);
-
-	return stream ? stream->description : 0;
+	return i == KEY_INDEX_NONE ? 0 : model->stream_descriptions[i];
 }
 
 static void close_stream(struct fd_model *model, uint64_t addr)
 {
-	struct open_stream **slot = stream_slot(model, addr), *stream = *slot;
+	uint32_t i = key_index_find(&model->streams, addr);
 
-	if (!stream)
+	if (i == KEY_INDEX_NONE)
 		return;
-	drop_description(model, stream->description);
-	*slot = stream->next;
-	free(stream);
+	drop_description(model, model->stream_descriptions[i]);
+	model->stream_descriptions[i] = 0;
 }
 
 static void open_stream(struct fd_model *model, uint64_t addr, uint32_t description)
 {
-	struct open_stream **slot, *stream = report_alloc(1, sizeof(*stream));
+	uint32_t i;
 
 	model->descriptions[description].reference_count++;
 	close_stream(model, addr);
-	slot = stream_slot(model, addr);
-	*stream = (struct open_stream){ *slot, addr, description };
-	*slot = stream;
+	i = key_index_put(&model->streams, addr);
+	model->stream_descriptions = report_grow(model->stream_descriptions,
+						 &model->stream_capacity, (size_t)i + 1,
+						 sizeof(*model->stream_descriptions));
+	model->stream_descriptions[i] = description;
 }
 
 static uint32_t file_of(struct fd_model *model, uint32_t path_id, uint32_t mode,
@@ -229,10 +248,9 @@ static void apply_close(struct fd_model *model, const struct lt_ev_close *event)
 		return;
 	if (last < event->fd)
 		last = event->fd;
-	if (last >= (int64_t)model->fd_capacity)
-		last = (int64_t)model->fd_capacity - 1;
-	for (int64_t fd = event->fd; fd <= last; fd++)
-		set_fd(model, (int32_t)fd, 0);
+	for (int32_t fd = next_open(model, event->fd); fd < FD_MAX && fd <= last;
+	     fd = next_open(model, fd))
+		set_fd(model, fd, 0);
 }
 
 static void apply_dup(struct fd_model *model, const struct lt_ev_dup *event)

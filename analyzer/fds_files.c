@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash_mix.h"
+
 static uint32_t add_file(struct file_table *table, const struct io_file *file, uint32_t *bucket)
 {
 	struct file_entry *entry;
@@ -34,6 +36,8 @@ void file_table_init(struct file_table *table)
 void file_table_release(struct file_table *table)
 {
 	free(table->entries);
+	free(table->first);
+	key_index_release(&table->paths);
 	arena_release(&table->arena);
 }
 
@@ -51,13 +55,14 @@ static void plain_path(char *ret_path, size_t bytes, const char *path)
 		snprintf(ret_path, bytes, "%s", path);
 }
 
+/* @return the place of the first file whose path has that hash, 0 in it for none. */
 static uint32_t *bucket_of(struct file_table *table, const char *path)
 {
-	uint32_t hash = 2166136261u;
+	uint32_t i = key_index_put(&table->paths, hash_text(path));
 
-	for (; *path; path++)
-		hash = (hash ^ (unsigned char)*path) * 16777619u;
-	return &table->buckets[hash & (FILE_BUCKETS - 1)];
+	table->first = report_grow(table->first, &table->first_capacity, (size_t)i + 1,
+				   sizeof(*table->first));
+	return &table->first[i];
 }
 
 static void update_file(struct io_file *known, const struct io_file *file)

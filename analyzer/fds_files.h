@@ -7,19 +7,20 @@
 
 #include "fds.h"
 #include "report_alloc.h"
-
-#define FILE_BUCKETS 4096u	/* a power of two */
+#include "report_hash.h"
 
 struct file_entry {
 	struct io_file file;
-	uint32_t next;		/* in the bucket; 0: the last one */
+	uint32_t next;		/* whose path has the same hash; 0: the last one */
 };
 
 struct file_table {
 	struct arena arena;
 	struct file_entry *entries;	/* entry 0: descriptors never seen being opened */
 	size_t count, capacity;
-	uint32_t buckets[FILE_BUCKETS];
+	struct key_index paths;		/* hash of a path > index in first */
+	uint32_t *first;
+	size_t first_capacity;
 };
 
 void file_table_init(struct file_table *table);

@@ -32,13 +32,12 @@ static bool is_gpu_library(const char *name)
 	       !strncmp(name, "libggml-vulkan", 14) || !strncmp(name, "libggml-hip", 11);
 }
 
-static bool is_koboldcpp(const struct trace *trace, const char *module)
+static bool is_koboldcpp(const struct trace *trace)
 {
 	const char *command = trace_meta(trace, "command");
 	size_t bytes = trace_meta_bytes(trace, "command");
 
-	return !strncmp(module, "koboldcpp", 9) ||
-	       (command && bytes && memmem(command, bytes, "koboldcpp", 9));
+	return command && bytes && memmem(command, bytes, "koboldcpp", 9);
 }
 
 static enum engine_kind kind_of_program(const struct trace *trace, int is_new)
@@ -56,7 +55,7 @@ struct engine engine_of(const struct trace *trace)
 {
 	struct engine engine = { 0 };
 	int is_new = -1;
-	bool is_kobold = is_koboldcpp(trace, "");
+	bool is_kobold = is_koboldcpp(trace);
 
 	for (uint32_t i = 0; i < trace_module_limit(trace); i++) {
 		const struct trace_module *module = trace_module(trace, i);
@@ -65,7 +64,7 @@ struct engine engine_of(const struct trace *trace)
 
 		is_new = version >= 0 ? version : is_new;
 		engine.has_gpu |= is_gpu_library(name);
-		is_kobold |= is_koboldcpp(trace, name);
+		is_kobold |= !strncmp(name, "koboldcpp", 9);
 	}
 	engine.kind = is_kobold ? ENGINE_KOBOLDCPP : kind_of_program(trace, is_new);
 	return engine;

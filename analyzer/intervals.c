@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interval map as a sorted array. Owns the array alone; values mean something to the caller
- * only.
+ * The interval map as a sorted list of sorted chunks: a change moves part of one chunk, however
+ * many intervals there are. Owns the chunks alone; values mean something to the caller only.
  */
 #include "intervals.h"
 
@@ -10,9 +10,23 @@
 
 #include "report_alloc.h"
 
+#define CHUNK_INTERVALS 256u
+
+/* Never empty. */
+struct interval_chunk {
+	size_t count;
+	struct interval intervals[CHUNK_INTERVALS];	/* in order of addresses */
+};
+
+struct place {
+	size_t chunk, i;
+};
+
 void interval_map_release(struct interval_map *map)
 {
-	free(map->intervals);
+	for (size_t i = 0; i < map->chunk_count; i++)
+		free(map->chunks[i]);
+	free(map->chunks);
 	*map = (struct interval_map){ 0 };
 }
 
@@ -21,91 +35,168 @@ static uint64_t range_end(uint64_t begin, uint64_t bytes)
 	return bytes > UINT64_MAX - begin ? UINT64_MAX : begin + bytes;
 }
 
-size_t interval_map_lower(const struct interval_map *map, uint64_t addr)
+static uint64_t last_end(const struct interval_chunk *chunk)
 {
-	size_t low = 0, high = map->count;
+	return chunk->intervals[chunk->count - 1].end;
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+/* @return where the first interval is that ends behind addr; chunk_count for none. */
+static struct place lower(const struct interval_map *map, uint64_t addr)
+{
+	struct place place = { 0, 0 };
+	size_t high = map->chunk_count;
 
-		if (map->intervals[middle].end <= addr)
-			low = middle + 1;
+	while (place.chunk < high) {
+		size_t middle = place.chunk + (high - place.chunk) / 2;
+
+		if (last_end(map->chunks[middle]) <= addr)
+			place.chunk = middle + 1;
 		else
 			high = middle;
 	}
-	return low;
+	high = place.chunk < map->chunk_count ? map->chunks[place.chunk]->count : 0;
+	while (place.i < high) {
+		size_t middle = place.i + (high - place.i) / 2;
+
+		if (map->chunks[place.chunk]->intervals[middle].end <= addr)
+			place.i = middle + 1;
+		else
+			high = middle;
+	}
+	return place;
+}
+
+/* @return NULL behind the last one. */
+static struct interval *at(const struct interval_map *map, struct place place)
+{
+	return place.chunk < map->chunk_count ? &map->chunks[place.chunk]->intervals[place.i] : NULL;
+}
+
+static struct place settle(const struct interval_map *map, struct place place)
+{
+	if (place.chunk < map->chunk_count && place.i == map->chunks[place.chunk]->count)
+		place = (struct place){ place.chunk + 1, 0 };
+	return place;
+}
+
+const struct interval *interval_map_next(const struct interval_map *map, uint64_t addr)
+{
+	return at(map, lower(map, addr));
 }
 
 const struct interval *interval_map_find(const struct interval_map *map, uint64_t addr)
 {
-	size_t i = interval_map_lower(map, addr);
+	const struct interval *next = interval_map_next(map, addr);
 
-	if (i == map->count || map->intervals[i].begin > addr)
-		return NULL;
-	return &map->intervals[i];
+	return next && next->begin <= addr ? next : NULL;
 }
 
 void interval_map_overlaps(const struct interval_map *map, uint64_t begin, uint64_t bytes,
 			   void (*visit)(void *context, const struct interval *part), void *context)
 {
+	struct place place = lower(map, begin);
 	uint64_t end = range_end(begin, bytes);
+	const struct interval *interval;
 
-	for (size_t i = interval_map_lower(map, begin); i < map->count; i++) {
-		struct interval part = map->intervals[i];
+	while ((interval = at(map, place)) && interval->begin < end) {
+		struct interval part = *interval;
 
-		if (part.begin >= end)
-			return;
 		if (part.begin < begin)
 			part.begin = begin;
 		if (part.end > end)
 			part.end = end;
 		visit(context, &part);
+		place.i++;
+		place = settle(map, place);
 	}
 }
 
-/* Replaces the intervals [first, last) by `count` new ones. */
-static void splice(struct interval_map *map, size_t first, size_t last,
-		   const struct interval *added, size_t count)
+static struct interval_chunk *add_chunk(struct interval_map *map, size_t index)
 {
-	size_t tail = map->count - last;
+	struct interval_chunk *chunk = report_alloc(1, sizeof(*chunk));
 
-	map->intervals = report_grow(map->intervals, &map->capacity,
-				     map->count - (last - first) + count, sizeof(*added));
-	if (tail)
-		memmove(&map->intervals[first + count], &map->intervals[last],
-			tail * sizeof(*added));
-	if (count)
-		memcpy(&map->intervals[first], added, count * sizeof(*added));
-	map->count = first + count + tail;
+	map->chunks = report_grow(map->chunks, &map->chunk_capacity, map->chunk_count + 1,
+				  sizeof(struct interval_chunk *));
+	memmove(map->chunks + index + 1, map->chunks + index,
+		(map->chunk_count - index) * sizeof(struct interval_chunk *));
+	map->chunks[index] = chunk;
+	map->chunk_count++;
+	return chunk;
 }
 
-/* @return the first interval that starts at or behind end, seen from index `from`. */
-static size_t first_behind(const struct interval_map *map, size_t from, uint64_t end)
+/* Gives half of a full chunk to a new one. */
+static struct place split(struct interval_map *map, struct place place)
 {
-	while (from < map->count && map->intervals[from].begin < end)
-		from++;
-	return from;
+	struct interval_chunk *upper = add_chunk(map, place.chunk + 1);
+	struct interval_chunk *chunk = map->chunks[place.chunk];
+	size_t half = CHUNK_INTERVALS / 2;
+
+	memcpy(upper->intervals, chunk->intervals + half, half * sizeof(*upper->intervals));
+	upper->count = half;
+	chunk->count = half;
+	return place.i <= half ? place : (struct place){ place.chunk + 1, place.i - half };
+}
+
+/* Nothing overlaps what is added. */
+static void insert(struct interval_map *map, const struct interval *added)
+{
+	struct place place = lower(map, added->begin);
+	struct interval_chunk *chunk;
+
+	if (!map->chunk_count)
+		add_chunk(map, 0);
+	else if (place.chunk == map->chunk_count)
+		place = (struct place){ map->chunk_count - 1,
+					map->chunks[map->chunk_count - 1]->count };
+	if (map->chunks[place.chunk]->count == CHUNK_INTERVALS)
+		place = split(map, place);
+	chunk = map->chunks[place.chunk];
+	memmove(&chunk->intervals[place.i + 1], &chunk->intervals[place.i],
+		(chunk->count - place.i) * sizeof(*added));
+	chunk->intervals[place.i] = *added;
+	chunk->count++;
+	map->count++;
+}
+
+/* @return the place of what follows. */
+static struct place take_out(struct interval_map *map, struct place place)
+{
+	struct interval_chunk *chunk = map->chunks[place.chunk];
+
+	map->count--;
+	if (--chunk->count) {
+		memmove(&chunk->intervals[place.i], &chunk->intervals[place.i + 1],
+			(chunk->count - place.i) * sizeof(*chunk->intervals));
+		return settle(map, place);
+	}
+	free(chunk);
+	map->chunk_count--;
+	memmove(map->chunks + place.chunk, map->chunks + place.chunk + 1,
+		(map->chunk_count - place.chunk) * sizeof(struct interval_chunk *));
+	return place;
 }
 
 /* Replaces [begin, end) by `middle` (none when NULL), keeping what sticks out on both sides. */
 static void replace_range(struct interval_map *map, uint64_t begin, uint64_t end,
 			  const struct interval *middle)
 {
-	size_t first = interval_map_lower(map, begin), last = first_behind(map, first, end);
-	struct interval added[3];
-	size_t count = 0;
+	struct interval before = { 0 }, behind = { 0 };
+	struct place place = lower(map, begin);
+	const struct interval *old;
 
-	if (first < last && map->intervals[first].begin < begin) {
-		added[count] = map->intervals[first];
-		added[count++].end = begin;
+	while ((old = at(map, place)) && old->begin < end) {
+		if (old->begin < begin)
+			before = (struct interval){ old->begin, begin, old->value };
+		if (old->end > end)
+			behind = (struct interval){ end, old->end, old->value };
+		place = take_out(map, place);
 	}
+	if (before.end)
+		insert(map, &before);
 	if (middle)
-		added[count++] = *middle;
-	if (first < last && map->intervals[last - 1].end > end) {
-		added[count] = map->intervals[last - 1];
-		added[count++].begin = end;
-	}
-	splice(map, first, last, added, count);
+		insert(map, middle);
+	if (behind.end)
+		insert(map, &behind);
 }
 
 void interval_map_clear(struct interval_map *map, uint64_t begin, uint64_t bytes)
@@ -127,15 +218,13 @@ uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t by
 	uint64_t end = range_end(begin, bytes), filled = 0;
 
 	while (begin < end) {
-		size_t i = interval_map_lower(map, begin);
-		uint64_t hole_end = end;
+		const struct interval *next = interval_map_next(map, begin);
+		uint64_t hole_end = next && next->begin < end ? next->begin : end;
 
-		if (i < map->count && map->intervals[i].begin <= begin) {
-			begin = map->intervals[i].end;
+		if (hole_end <= begin) {
+			begin = next->end;
 			continue;
 		}
-		if (i < map->count && map->intervals[i].begin < end)
-			hole_end = map->intervals[i].begin;
 		interval_map_set(map, begin, hole_end - begin, value);
 		filled += hole_end - begin;
 		begin = hole_end;
@@ -145,24 +234,24 @@ uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t by
 
 uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t bytes)
 {
-	struct interval joined = { begin, range_end(begin, bytes), 0 };
-	size_t first = interval_map_lower(map, begin ? begin - 1 : 0), last = first;
-	uint64_t held = 0;
+	uint64_t end = range_end(begin, bytes), held = 0;
+	struct interval joined = { begin, end, 0 };
+	struct place place = lower(map, begin ? begin - 1 : 0);
+	const struct interval *old;
 
 	if (!bytes)
 		return 0;
-	for (; last < map->count && map->intervals[last].begin <= joined.end; last++) {
-		const struct interval *old = &map->intervals[last];
+	while ((old = at(map, place)) && old->begin <= joined.end) {
 		uint64_t low = old->begin > begin ? old->begin : begin;
-		uint64_t high =
-			old->end < range_end(begin, bytes) ? old->end : range_end(begin, bytes);
+		uint64_t high = old->end < end ? old->end : end;
 
 		held += high > low ? high - low : 0;
 		if (old->begin < joined.begin)
 			joined.begin = old->begin;
 		if (old->end > joined.end)
 			joined.end = old->end;
+		place = take_out(map, place);
 	}
-	splice(map, first, last, &joined, 1);
-	return range_end(begin, bytes) - begin - held;
+	insert(map, &joined);
+	return end - begin - held;
 }

@@ -2,8 +2,7 @@
 /*
  * An interval map: ranges of addresses that do not overlap, each with a 32-bit value, as mappings
  * need it (partial unmap, MAP_FIXED over old ranges, mremap). Also used as a set, for bytes of a
- * file. A sorted array: lookups take log n; changes move the tail, which is cheap for the thousands
- * of mappings that a process has. Empty ranges are ignored; ends that would pass 2^64 are cut
+ * file. Lookups and changes take log n. Empty ranges are ignored; ends that would pass 2^64 are cut
  * there. One thread uses a map.
  */
 #ifndef LLMTRACE_INTERVALS_H
@@ -19,8 +18,9 @@ struct interval {
 
 /* Zeroed memory is an empty map. */
 struct interval_map {
-	struct interval *intervals;	/* in order of addresses */
-	size_t count, capacity;
+	struct interval_chunk **chunks;	/* in order of addresses */
+	size_t chunk_count, chunk_capacity;
+	size_t count;			/* of intervals */
 };
 
 void interval_map_release(struct interval_map *map);
@@ -28,8 +28,8 @@ void interval_map_release(struct interval_map *map);
 /* @return the interval that holds addr, NULL when there is none; valid until the next change. */
 const struct interval *interval_map_find(const struct interval_map *map, uint64_t addr);
 
-/* @return the index of the first interval that ends behind addr; map->count when there is none. */
-size_t interval_map_lower(const struct interval_map *map, uint64_t addr);
+/* @return the first interval that ends behind addr, NULL for none; valid until the next change. */
+const struct interval *interval_map_next(const struct interval_map *map, uint64_t addr);
 
 /* Calls visit for each part of an interval that lies in [begin, begin + bytes), cut to that range.
  */

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash_mix.h"
+
 struct live_block {
 	uint64_t size_bytes;
 	uint32_t stack;			/* at most LIVE_STACK_MAX */
@@ -38,20 +40,15 @@ struct live_table {
 	size_t free_count, free_capacity;
 };
 
-static inline uint64_t live_mix(uint64_t addr)
-{
-	return addr * 0x9e3779b97f4a7c15ull;
-}
-
 static inline uint64_t live_home(const struct live_table *table, uint64_t addr)
 {
-	return live_mix(addr) >> table->shift;
+	return hash_mix(addr) >> table->shift;
 }
 
 /* @return which of `count` tables an address belongs to; other bits than those of the home. */
 static inline unsigned live_shard_of(uint64_t addr, unsigned count)
 {
-	return (unsigned)((live_mix(addr) >> 16 & 0xffff) * count >> 16);
+	return (unsigned)((hash_mix(addr) >> 16 & 0xffff) * count >> 16);
 }
 
 /* Tells that an address is looked up soon, so that its entry is fetched meanwhile. */

@@ -230,12 +230,12 @@ static bool is_seen_group(const struct map_group *group)
 static void clear_seen(struct map_model *model, uint64_t begin, uint64_t end)
 {
 	while (begin < end) {
-		size_t i = interval_map_lower(&model->ranges, begin);
+		const struct interval *next = interval_map_next(&model->ranges, begin);
 		struct interval range;
 
-		if (i == model->ranges.count || model->ranges.intervals[i].begin >= end)
+		if (!next || next->begin >= end)
 			return;
-		range = model->ranges.intervals[i];
+		range = *next;
 		if (range.begin < begin)
 			range.begin = begin;
 		if (range.end > end)

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The threads of the run. Creation (seen by the creator) and start (seen by the thread) meet
- * through the ticket, in either order. Lookups of living ids go through a small table that a run
- * with a thread per token keeps short, since ended threads leave it.
+ * through the ticket, in either order.
  */
 #include "model_threads.h"
 
 #include <stdlib.h>
 
 #include "report_alloc.h"
-
-struct thread_key {
-	uint32_t tid;
-	uint32_t thread;	/* index */
-};
 
 void thread_model_init(struct thread_model *model, const struct trace *trace)
 {
@@ -25,11 +19,12 @@ void thread_model_release(struct thread_model *model)
 {
 	free(model->threads);
 	free(model->of_stream);
-	free(model->of_tid);
 	key_index_release(&model->tickets.keys);
 	key_index_release(&model->handles.keys);
 	free(model->tickets.threads);
 	free(model->handles.threads);
+	key_index_release(&model->tids.keys);
+	free(model->tids.threads);
 }
 
 static struct thread *new_thread(struct thread_model *model, uint64_t start_ns)
@@ -43,42 +38,45 @@ static struct thread *new_thread(struct thread_model *model, uint64_t start_ns)
 	return thread;
 }
 
-static struct thread_key *key_of_tid(const struct thread_model *model, uint32_t tid)
+/* @return the thread that has this id now, NULL for none. */
+static struct thread *thread_of_tid(const struct thread_model *model, uint32_t tid)
 {
-	for (size_t i = model->tid_count; i-- > 0;)
-		if (model->of_tid[i].tid == tid)
-			return &model->of_tid[i];
-	return NULL;
+	uint32_t i = tid ? key_index_find(&model->tids.keys, tid) : KEY_INDEX_NONE;
+
+	if (i == KEY_INDEX_NONE || !model->tids.threads[i])
+		return NULL;
+	return &model->threads[model->tids.threads[i] - 1];
 }
 
 static void forget_tid(struct thread_model *model, uint32_t tid)
 {
-	struct thread_key *key = key_of_tid(model, tid);
+	if (thread_of_tid(model, tid))
+		model->tids.threads[key_index_find(&model->tids.keys, tid)] = 0;
+}
 
-	if (key)
-		*key = model->of_tid[--model->tid_count];
+static void keep(struct thread_lookup *lookup, uint64_t key, uint32_t value)
+{
+	uint32_t i = key_index_put(&lookup->keys, key);
+
+	lookup->threads = report_grow(lookup->threads, &lookup->capacity, i + 1,
+				      sizeof(*lookup->threads));
+	lookup->threads[i] = value;
 }
 
 static void set_tid(struct thread_model *model, struct thread *thread, uint32_t tid)
 {
 	thread->tid = tid;
-	if (!tid)
-		return;
-	forget_tid(model, tid);
-	model->of_tid = report_grow(model->of_tid, &model->tid_capacity, model->tid_count + 1,
-				    sizeof(*model->of_tid));
-	model->of_tid[model->tid_count++] = (struct thread_key){
-		tid, (uint32_t)(thread - model->threads) };
+	if (tid)
+		keep(&model->tids, tid, (uint32_t)(thread - model->threads) + 1);
 }
 
 /* The thread that has this id now; one that was never seen is added. */
 static struct thread *living_thread(struct thread_model *model, uint32_t tid, uint64_t time_ns)
 {
-	struct thread_key *key = key_of_tid(model, tid);
-	struct thread *thread;
+	struct thread *thread = thread_of_tid(model, tid);
 
-	if (key)
-		return &model->threads[key->thread];
+	if (thread)
+		return thread;
 	thread = new_thread(model, time_ns);
 	set_tid(model, thread, tid);
 	return thread;
@@ -87,17 +85,14 @@ static struct thread *living_thread(struct thread_model *model, uint32_t tid, ui
 struct thread *thread_model_of_stream(struct thread_model *model, uint32_t stream)
 {
 	const struct trace_stream *info;
-	struct thread_key *key;
 	struct thread *thread;
 
 	if (model->of_stream[stream])
 		return &model->threads[model->of_stream[stream] - 1];
 	info = trace_stream(model->trace, stream);
-	key = info && info->tid ? key_of_tid(model, info->tid) : NULL;
+	thread = info ? thread_of_tid(model, info->tid) : NULL;
 	/* known from a sample or its creation, and without a stream so far: the same thread */
-	if (key && !model->threads[key->thread].stream) {
-		thread = &model->threads[key->thread];
-	} else {
+	if (!thread || thread->stream) {
 		thread = new_thread(model, info ? info->start_ns : 0);
 		set_tid(model, thread, info ? info->tid : 0);
 	}
@@ -117,14 +112,8 @@ static struct thread *look_up(struct thread_model *model, const struct thread_lo
 static void remember(struct thread_model *model, struct thread_lookup *lookup, uint64_t key,
 		     const struct thread *thread)
 {
-	uint32_t i;
-
-	if (!key)
-		return;
-	i = key_index_put(&lookup->keys, key);
-	lookup->threads = report_grow(lookup->threads, &lookup->capacity, i + 1,
-				      sizeof(*lookup->threads));
-	lookup->threads[i] = (uint32_t)(thread - model->threads);
+	if (key)
+		keep(lookup, key, (uint32_t)(thread - model->threads));
 }
 
 static void apply_create(struct thread_model *model, const struct lt_ev_thread_create *event,
@@ -152,8 +141,7 @@ static void apply_create(struct thread_model *model, const struct lt_ev_thread_c
  */
 static void absorb(struct thread_model *model, struct thread *thread, uint32_t tid)
 {
-	struct thread_key *key = tid ? key_of_tid(model, tid) : NULL;
-	struct thread *sampled = key ? &model->threads[key->thread] : NULL;
+	struct thread *sampled = thread_of_tid(model, tid);
 
 	if (!sampled || sampled == thread || sampled->stream || sampled->ticket)
 		return;
@@ -192,12 +180,10 @@ static void apply_start(struct thread_model *model, const struct lt_ev_thread_st
 
 static void end_thread(struct thread_model *model, struct thread *thread, uint64_t time_ns)
 {
-	struct thread_key *key = key_of_tid(model, thread->tid);
-
 	if (!thread->end_ns)
 		thread->end_ns = time_ns;
 	/* the id may have a new owner by now: the writer notices an end late */
-	if (key && key->thread == (uint32_t)(thread - model->threads))
+	if (thread_of_tid(model, thread->tid) == thread)
 		forget_tid(model, thread->tid);
 }
 
@@ -216,15 +202,15 @@ static void apply_exit(struct thread_model *model, const struct lt_ev_thread_exi
 
 static void apply_end(struct thread_model *model, const struct lt_ev_thread_end *event)
 {
-	struct thread_key *key;
+	struct thread *thread;
 
 	if (event->stream && event->stream < trace_stream_limit(model->trace)) {
 		end_thread(model, thread_model_of_stream(model, event->stream), event->head.time);
 		return;
 	}
-	key = key_of_tid(model, event->tid);
-	if (key)
-		end_thread(model, &model->threads[key->thread], event->head.time);
+	thread = thread_of_tid(model, event->tid);
+	if (thread)
+		end_thread(model, thread, event->head.time);
 }
 
 static struct thread *named_thread(struct thread_model *model, uint32_t tid, uint64_t handle,

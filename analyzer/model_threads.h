@@ -37,14 +37,13 @@ struct thread_model {
 	struct thread *threads;
 	size_t count, capacity;
 	uint32_t *of_stream;		/* index + 1 by stream */
-	struct thread_key *of_tid;	/* the living thread of each id */
-	size_t tid_count, tid_capacity;
-	/* the newest thread of each ticket and of each pthread_t */
+	/* the newest thread of each ticket and of each pthread_t: index */
 	struct thread_lookup {
 		struct key_index keys;
 		uint32_t *threads;	/* by index of the key */
 		size_t capacity;
 	} tickets, handles;
+	struct thread_lookup tids;	/* the living thread of each id: index + 1, 0 for none */
 };
 
 void thread_model_init(struct thread_model *model, const struct trace *trace);

@@ -12,6 +12,9 @@
 #include "phases_inner.h"
 
 #define WARM_UP_TOKENS_MAX 2u	/* the begin and the end token of the vocabulary */
+/* Nobody has so many names of marks, nor so many open ones; keeps looking through them short. */
+#define MARK_NAMES_MAX 1000u
+#define OPEN_MARKS_MAX 256u
 #define COUNTER_COUNT (sizeof(struct phase_counters) / sizeof(uint64_t))
 
 struct phases *phases_new(uint64_t start_ns, const struct phase_counters *totals,
@@ -184,20 +187,14 @@ void phases_note_open(struct phases *phases, uint32_t file, uint64_t file_bytes)
 static struct mark_row *mark_row_of(struct phases *phases, uint32_t name)
 {
 	for (size_t i = 0; i < phases->mark_count; i++)
-		if (phases->marks[i].name == name)
+		if (phases->marks[i].name == name || phases->marks[i].name == MARK_OTHER_NAMES)
 			return &phases->marks[i];
+	if (phases->mark_count == MARK_NAMES_MAX)
+		name = MARK_OTHER_NAMES;
 	phases->marks = report_grow(phases->marks, &phases->mark_capacity, phases->mark_count + 1,
 				    sizeof(*phases->marks));
 	phases->marks[phases->mark_count].name = name;
 	return &phases->marks[phases->mark_count++];
-}
-
-static void begin_mark(struct phases *phases, const struct lt_ev_mark *event, uint32_t stream)
-{
-	phases->open_marks = report_grow(phases->open_marks, &phases->open_mark_capacity,
-					 phases->open_mark_count + 1, sizeof(*phases->open_marks));
-	phases->open_marks[phases->open_mark_count++] = (struct open_mark){
-		event->name, stream, event->head.time, event->value, *phases->totals };
 }
 
 /* The end may give the tokens when the begin could not know them. */
@@ -218,6 +215,17 @@ static void close_mark(struct phases *phases, size_t i, uint64_t time_ns, int64_
 	}
 	memmove(open, open + 1, (phases->open_mark_count - i - 1) * sizeof(*open));
 	phases->open_mark_count--;
+}
+
+/* The oldest of very many begins without an end ends here. */
+static void begin_mark(struct phases *phases, const struct lt_ev_mark *event, uint32_t stream)
+{
+	if (phases->open_mark_count == OPEN_MARKS_MAX)
+		close_mark(phases, 0, event->head.time, 0);
+	phases->open_marks = report_grow(phases->open_marks, &phases->open_mark_capacity,
+					 phases->open_mark_count + 1, sizeof(*phases->open_marks));
+	phases->open_marks[phases->open_mark_count++] = (struct open_mark){
+		event->name, stream, event->head.time, event->value, *phases->totals };
 }
 
 /* The newest begin of that name on this thread, else on any. */

@@ -29,6 +29,9 @@ struct open_mark {
 	struct phase_counters begin;
 };
 
+/* Stands for all names that come when there are very many. */
+#define MARK_OTHER_NAMES UINT32_MAX
+
 /* All occurrences of a mark's name. */
 struct mark_row {
 	uint32_t name;

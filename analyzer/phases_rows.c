@@ -191,7 +191,9 @@ static void add_marks(struct phases *phases)
 {
 	for (size_t i = 0; i < phases->mark_count; i++) {
 		const struct mark_row *mark = &phases->marks[i];
-		const char *name = phases->string(phases->context, mark->name);
+		const char *name = mark->name == MARK_OTHER_NAMES
+					   ? "[other marks]"
+					   : phases->string(phases->context, mark->name);
 		struct phase_row *row = add_mark_row(phases, name ? name : "[no name]");
 
 		row->spans = mark->spans;

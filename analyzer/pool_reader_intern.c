@@ -8,20 +8,16 @@
 #include <string.h>
 
 #include "blocks_window.h"
+#include "hash_mix.h"
 #include "pool_reader_parts.h"
 
 #define MAX_STRING_BYTES 65536u
-
-static size_t hash_id(uint32_t id)
-{
-	return (size_t)((id * 0x9e3779b97f4a7c15u) >> 32);
-}
 
 static struct intern_slot *find(const struct pool *pool, uint32_t id)
 {
 	size_t mask = pool->intern_capacity - 1;
 
-	for (size_t i = hash_id(id);; i++) {
+	for (size_t i = hash_place(hash_mix(id), pool->intern_capacity);; i++) {
 		struct intern_slot *slot = &pool->interns[i & mask];
 
 		if (slot->id == id || slot->id == 0)

@@ -6,14 +6,14 @@
 
 #include <stdlib.h>
 
+#include "hash_mix.h"
 #include "report_alloc.h"
 
 #define FIRST_SLOTS 64u
 
 static struct key_slot *slot_of(const struct key_index *index, uint64_t key)
 {
-	uint64_t hash = key * 0x9e3779b97f4a7c15ull;
-	size_t i = (size_t)(hash ^ hash >> 32) & (index->slot_count - 1);
+	size_t i = hash_place(hash_mix(key), index->slot_count);
 
 	while (index->slots[i].index_plus_one && index->slots[i].key != key)
 		i = (i + 1) & (index->slot_count - 1);

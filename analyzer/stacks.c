@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blocks.h"
+#include "hash_mix.h"
 
 #define FIRST_SLOTS 4096u
 
@@ -34,19 +35,13 @@ void stacks_release(struct stacks *stacks)
 	memset(stacks, 0, sizeof(*stacks));
 }
 
-static size_t frame_hash(struct trace_frame frame)
-{
-	uint64_t hash = (frame.offset + ((uint64_t)frame.module << 48)) * 0x9e3779b97f4a7c15u;
-
-	return (size_t)(hash ^ hash >> 32);
-}
-
 /* @return the slot that holds the frame, or the free one where it belongs. */
 static uint32_t *find_slot(const struct stacks *stacks, struct trace_frame frame)
 {
 	size_t mask = stacks->slot_count - 1;
 
-	for (size_t i = frame_hash(frame);; i++) {
+	for (size_t i = hash_place(hash_mix_two(frame.offset, frame.module), stacks->slot_count);;
+	     i++) {
 		uint32_t *slot = &stacks->slots[i & mask];
 
 		if (!*slot || (stacks->frames[*slot].offset == frame.offset &&

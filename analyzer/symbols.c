@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "demangle.h"
+#include "hash_mix.h"
 #include "report_alloc.h"
 #include "report_hash.h"
 #include "symbols_file.h"
@@ -78,11 +79,7 @@ void symbols_free(struct symbols *symbols)
 /* @return the one copy of a text: equal names are equal pointers. */
 static const char *intern(struct symbols *symbols, const char *text)
 {
-	uint64_t hash = 14695981039346656037ull;
-
-	for (const char *c = text; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 1099511628211ull;
-	for (;; hash++) {
+	for (uint64_t hash = hash_text(text);; hash++) {
 		uint32_t known_count = symbols->texts.count;
 		uint32_t i = key_index_put(&symbols->texts, hash);
 

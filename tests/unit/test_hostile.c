@@ -238,7 +238,7 @@ static void test_small_file_that_claims_much(void **state)
 	assert_true(cpu_seconds() - begin < 10);
 }
 
-/* A LIVE block of a stream that nothing else names: arrays over streams must have a place for it. */
+/* Arrays over streams must have a place for a LIVE block of a stream that nothing else names. */
 static void test_live_block_of_any_stream(void **state)
 {
 	static const uint32_t streams[] = { 40, (1u << 24) - 1 };

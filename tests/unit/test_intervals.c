@@ -19,11 +19,24 @@
 /* No overlaps, in order, none empty. */
 static void check_order(const struct interval_map *map)
 {
-	for (size_t i = 0; i < map->count; i++) {
-		assert_true(map->intervals[i].begin < map->intervals[i].end);
-		if (i)
-			assert_true(map->intervals[i - 1].end <= map->intervals[i].begin);
+	const struct interval *interval;
+	uint64_t end = 0;
+	size_t count = 0;
+
+	for (; (interval = interval_map_next(map, end)); count++) {
+		assert_true(interval->begin < interval->end && interval->begin >= end);
+		end = interval->end;
 	}
+	assert_int_equal(count, map->count);
+}
+
+static struct interval nth(const struct interval_map *map, unsigned n)
+{
+	const struct interval *interval = interval_map_next(map, 0);
+
+	for (; n; n--)
+		interval = interval_map_next(map, interval->end);
+	return *interval;
 }
 
 /* values[a]: value + 1 at address a, 0 for none. */
@@ -45,8 +58,8 @@ static void test_partial_unmap(void **state)
 	interval_map_set(&map, 100, 100, 7);
 	interval_map_clear(&map, 140, 20);
 	assert_int_equal(map.count, 2);
-	assert_int_equal(map.intervals[0].end, 140);
-	assert_int_equal(map.intervals[1].begin, 160);
+	assert_int_equal(nth(&map, 0).end, 140);
+	assert_int_equal(nth(&map, 1).begin, 160);
 	assert_null(interval_map_find(&map, 150));
 	assert_int_equal(interval_map_find(&map, 199)->value, 7);
 	interval_map_clear(&map, 90, 60);
@@ -64,8 +77,8 @@ static void test_fixed_over_old(void **state)
 	interval_map_set(&map, 120, 10, 3);
 	interval_map_set(&map, 105, 20, 4);
 	assert_int_equal(map.count, 3);
-	assert_int_equal(map.intervals[1].value, 4);
-	assert_int_equal(map.intervals[1].end, 125);
+	assert_int_equal(nth(&map, 1).value, 4);
+	assert_int_equal(nth(&map, 1).end, 125);
 	assert_int_equal(interval_map_find(&map, 125)->value, 3);
 	interval_map_release(&map);
 }
@@ -76,7 +89,7 @@ static void test_ends_of_the_address_space(void **state)
 
 	(void)state;
 	interval_map_set(&map, UINT64_MAX - 10, 100, 1);
-	assert_int_equal(map.intervals[0].end, UINT64_MAX);
+	assert_int_equal(nth(&map, 0).end, UINT64_MAX);
 	interval_map_clear(&map, 0, UINT64_MAX);
 	assert_int_equal(map.count, 0);
 	interval_map_set(&map, 5, 0, 1);
@@ -125,6 +138,31 @@ static void test_at_random(void **state)
 	interval_map_release(&map);
 }
 
+/* More intervals than a chunk holds, set and cleared in several orders. */
+static void test_many(void **state)
+{
+	struct interval_map map = { 0 };
+	const uint64_t count = 3000;
+
+	(void)state;
+	for (uint64_t i = 0; i < count; i++)
+		interval_map_set(&map, (i * 1237 % count) * 10 + 1, 5, (uint32_t)(i * 1237 % count));
+	assert_int_equal(map.count, count);
+	check_order(&map);
+	for (uint64_t i = 0; i < count; i++) {
+		assert_int_equal(interval_map_find(&map, i * 10 + 3)->value, i);
+		assert_null(interval_map_find(&map, i * 10 + 8));
+	}
+	interval_map_clear(&map, 5003, 20000);
+	assert_int_equal(map.count, 500 + 1 + 500 - 1 + 1);
+	check_order(&map);
+	for (uint64_t i = 0; i < count; i++)
+		interval_map_clear(&map, (count - 1 - i) * 10, 10);
+	assert_int_equal(map.count, 0);
+	assert_null(interval_map_next(&map, 0));
+	interval_map_release(&map);
+}
+
 static void test_set_of_bytes(void **state)
 {
 	struct interval_map set = { 0 };
@@ -155,7 +193,7 @@ static void test_sets_join_neighbours(void **state)
 	interval_set_add(&set, 20, 10);
 	assert_int_equal(interval_set_add(&set, 10, 10), 10);
 	assert_int_equal(set.count, 1);
-	assert_int_equal(set.intervals[0].end, 30);
+	assert_int_equal(nth(&set, 0).end, 30);
 	interval_map_release(&set);
 }
 
@@ -166,6 +204,7 @@ int main(void)
 		cmocka_unit_test(test_fixed_over_old),
 		cmocka_unit_test(test_ends_of_the_address_space),
 		cmocka_unit_test(test_at_random),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_set_of_bytes),
 		cmocka_unit_test(test_sets_join_neighbours),
 	};
