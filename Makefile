@@ -69,10 +69,10 @@ $(BUILD)/llmtrace-report: $(REPORT_OBJECTS)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(REPORT_OBJECTS) $(REPORT_LIBS)
 
 $(BUILD)/llmtrace: $(wildcard analyzer/command/*.[ch] analyzer/command/*.def) include/llmtrace/options.def \
-		include/llmtrace/version.h
+		include/llmtrace/version.h analyzer/plain_text.c analyzer/plain_text.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK $@')
-	$(Q)$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -Ianalyzer/command -o $@ $(filter %.c,$^) \
+	$(Q)$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(COMMON_FLAGS)) -Ianalyzer -Ianalyzer/command -o $@ $(filter %.c,$^) \
 		-ljansson -ldl
 
 $(BUILD)/format_tables: analyzer/docs/format_tables.c include/llmtrace/events.c include/llmtrace/events.def \

@@ -6,6 +6,7 @@
  */
 #include "init.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "children.h"
@@ -61,6 +62,12 @@ static const char *set_up(void)
 	const char *name;
 	int error = trace_file_open(options->output, &name);
 
+	if (error == -EEXIST) {
+		options_say("%s is there and is no trace, which alone is moved away: not recording; "
+			    "set LLMTRACE_OUTPUT to another name",
+			    name, "");
+		return "";
+	}
 	if (error) {
 		char number[16];
 

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,25 +22,11 @@
 
 #include "llmtrace/control.h"
 #include "llmtrace/pool.h"
+#include "say.h"
 
-#define EXIT_USAGE 2
 #define NAP_NS 5000000
 #define ANSWER_NS 2000000000ull
 #define LINE_BYTES (PATH_MAX + 256)
-
-static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int refuse(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("llmtrace: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	return EXIT_USAGE;
-}
 
 /* What the mappings of a process say of its recording. */
 struct look {
@@ -224,7 +209,7 @@ static int tell(int pid, uint32_t request, const char *name, uint32_t answer)
 	switch (answer) {
 	case LT_CONTROL_DONE:
 		if (request == LT_CONTROL_MARK)
-			printf("process %d: mark %s\n", pid, name);
+			say(stdout, "process %d: mark %s", pid, name);
 		else
 			printf("process %d: recording is %s\n", pid, state);
 		return 0;

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "llmtrace/version.h"
+#include "say.h"
 
 #define FORMAT 1
 #define EXIT_NOT_SEEN 1
-#define EXIT_USAGE 2
 
 static const struct check {
 	const char *id, *subject;
@@ -82,10 +82,10 @@ static void print_text(const struct doctor_answer *answers)
 		const struct doctor_answer *answer = &answers[i];
 
 		counts[answer->state]++;
-		printf("%-7s %s: %s\n", state_names[answer->state], checks[i].subject,
-		       answer->found);
+		say(stdout, "%-7s %s: %s", state_names[answer->state], checks[i].subject,
+		    answer->found);
 		if (answer->remedy[0])
-			printf("        do: %s\n", answer->remedy);
+			say(stdout, "        do: %s", answer->remedy);
 	}
 	if (counts[DOCTOR_PARTLY] + counts[DOCTOR_NO])
 		printf("\n%u of %zu cannot be seen, %u in part\n", counts[DOCTOR_NO], CHECK_COUNT,
@@ -134,22 +134,20 @@ int doctor_run(int argc, char **argv)
 	bool is_json = false;
 	int option, worst = DOCTOR_OK;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
 		if (option == 'h') {
 			print_help();
 			return 0;
 		}
 		if (option != 'j')
-			return EXIT_USAGE;
+			return refuse_option(option, argv);
 		is_json = true;
 	}
 	signal(SIGXFSZ, SIG_IGN); /* a limit on files is an answer, not an end */
-	if (optind != argc) {
-		fprintf(stderr,
-			"llmtrace: doctor takes no argument %s (see llmtrace doctor --help)\n",
-			argv[optind]);
-		return EXIT_USAGE;
-	}
+	if (optind != argc)
+		return refuse("doctor takes no argument %s (see llmtrace doctor --help)",
+			      argv[optind]);
 	for (size_t i = 0; i < CHECK_COUNT; i++) {
 		checks[i].run(&answers[i]);
 		worst = (int)answers[i].state > worst ? (int)answers[i].state : worst;

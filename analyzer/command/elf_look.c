@@ -31,18 +31,20 @@ static char *read_part(int fd, uint64_t offset, uint64_t length)
 	return NULL;
 }
 
-static void read_loader(int fd, const Elf64_Ehdr *header, struct elf_look *look)
+/* @return false when the file ends before what it says it has. */
+static bool read_loader(int fd, const Elf64_Ehdr *header, struct elf_look *look)
 {
 	for (unsigned i = 0; i < header->e_phnum; i++) {
 		Elf64_Phdr segment;
 
 		if (!read_at(fd, &segment, sizeof(segment),
 			     header->e_phoff + (uint64_t)i * header->e_phentsize))
-			return;
+			return false;
 		if (segment.p_type == PT_INTERP && segment.p_filesz < sizeof(look->loader) &&
 		    !read_at(fd, look->loader, segment.p_filesz, segment.p_offset))
-			look->loader[0] = '\0';
+			return false;
 	}
+	return true;
 }
 
 static bool read_section(int fd, const Elf64_Ehdr *header, unsigned index, Elf64_Shdr *ret_section)
@@ -114,11 +116,13 @@ void elf_look(int fd, struct elf_look *ret_look)
 {
 	Elf64_Ehdr header;
 	Elf64_Shdr section;
+	ssize_t got;
 
 	memset(ret_look, 0, sizeof(*ret_look));
 	/* the first fields are the same in 32-bit files, of which 20 bytes are enough */
 	memset(&header, 0, sizeof(header));
-	if (pread(fd, &header, sizeof(header), 0) < 20 || memcmp(header.e_ident, ELFMAG, SELFMAG))
+	got = pread(fd, &header, sizeof(header), 0);
+	if (got < 20 || memcmp(header.e_ident, ELFMAG, SELFMAG))
 		return;
 	ret_look->is_elf = true;
 	ret_look->class = header.e_ident[EI_CLASS];
@@ -127,7 +131,7 @@ void elf_look(int fd, struct elf_look *ret_look)
 							  : header.e_machine;
 	if (ret_look->class != ELFCLASS64 || ret_look->data != ELFDATA2LSB)
 		return;
-	read_loader(fd, &header, ret_look);
+	ret_look->is_cut = got < (ssize_t)sizeof(header) || !read_loader(fd, &header, ret_look);
 	for (unsigned i = 0; read_section(fd, &header, i, &section); i++)
 		look_at_section(fd, &header, &section, ret_look);
 }

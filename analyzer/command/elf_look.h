@@ -9,6 +9,7 @@
 
 struct elf_look {
 	bool is_elf;
+	bool is_cut; /* the file ends before what its header says it has */
 	uint8_t class;	       /* ELFCLASS32, ELFCLASS64 */
 	uint8_t data;	       /* ELFDATA2LSB, ELFDATA2MSB */
 	uint16_t machine;      /* EM_... */

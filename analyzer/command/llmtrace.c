@@ -15,16 +15,15 @@
 
 #include "ctl.h"
 #include "doctor.h"
+#include "llmtrace/pool.h"
 #include "llmtrace/version.h"
+#include "say.h"
 #include "shim.h"
 #include "target.h"
 
-#define EXIT_USAGE 2
-
 static int usage_error(const char *what, const char *detail)
 {
-	fprintf(stderr, "llmtrace: %s%s (see llmtrace --help)\n", what, detail);
-	return EXIT_USAGE;
+	return refuse("%s%s (see llmtrace --help)", what, detail);
 }
 
 static void print_help(void)
@@ -103,24 +102,34 @@ static int become(char **command)
 		return error;
 	switch (target_look(command[0], problem, sizeof(problem))) {
 	case TARGET_REFUSED:
-		fprintf(stderr, "llmtrace: cannot trace %s: %s\n", command[0], problem);
-		return EXIT_USAGE;
+		return refuse("cannot trace %s: %s", command[0], problem);
 	case TARGET_PARTLY:
-		fprintf(stderr, "llmtrace: %s: %s\n", command[0], problem);
+		refuse("%s: %s", command[0], problem);
 		break;
 	case TARGET_TRACED:
 		break;
 	}
 	execvp(command[0], command);
-	fprintf(stderr, "llmtrace: cannot run %s: %s\n", command[0], strerror(errno));
-	return errno == ENOENT ? 127 : 126;
+	error = errno;
+	refuse("cannot run %s: %s", command[0], strerror(error));
+	return error == ENOENT ? 127 : 126;
+}
+
+/* The shim takes the nearest depth that it has, and nobody would know. */
+static bool is_depth(const char *text)
+{
+	char *end;
+	unsigned long depth = strtoul(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && depth <= LT_STACK_MAX_DEPTH;
 }
 
 static int run(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+o:e:s:f:h", run_options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:o:e:s:f:h", run_options, NULL)) != -1) {
 		const char *variable = variable_of(option);
 
 		if (option == 'h') {
@@ -128,7 +137,10 @@ static int run(int argc, char **argv)
 			return 0;
 		}
 		if (!variable)
-			return EXIT_USAGE;
+			return refuse_option(option, argv);
+		if (option == 's' && !is_depth(optarg))
+			return refuse("-s %s: a call stack has 0 to %u frames", optarg,
+				      LT_STACK_MAX_DEPTH);
 		setenv(variable, optarg, 1);
 	}
 	if (optind == argc)

@@ -118,6 +118,10 @@ static enum target_verdict look_at_program(const struct elf_look *look, bool pri
 
 	if (look->class != ELFCLASS64 || look->machine != OWN_MACHINE || look->data != ELFDATA2LSB)
 		return refuse_header(look, text, bytes);
+	if (look->is_cut) {
+		snprintf(text, bytes, "its file is cut short; copy or build it again");
+		return TARGET_REFUSED;
+	}
 	if (!look->loader[0]) {
 		snprintf(text, bytes,
 			 "it is statically linked, so nothing can be preloaded; build "

@@ -5,6 +5,8 @@ machines are headers that readelf of any system would read so."""
 import os
 import shutil
 import struct
+import subprocess
+import unicodedata
 
 PROGRAM = """#include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +101,51 @@ def case_other_machines(ctx):
         script = write(path + ".sh", f"#!/usr/bin/env -S X=1 {path} --flag\nnothing\n")
         refused(ctx, script, path, word)
     cut = write(os.path.join(ctx.scratch, "cut"), header(62)[:30])
-    refused(ctx, cut, "static")
+    refused(ctx, cut, "cut short")
+    with open("/bin/true", "rb") as file:
+        cut = write(os.path.join(ctx.scratch, "cut"), file.read(100))
+    refused(ctx, cut, "cut short")
+
+
+def plain_line(ctx, *arguments, code=2, out=False):
+    done = subprocess.run([os.path.join(ctx.build, "llmtrace"), *arguments], capture_output=True,
+                          check=False, cwd=ctx.scratch)
+    text = done.stdout if out else done.stderr
+    ctx.equal(done.returncode, code, f"exit code of {arguments} ({text!r})")
+    ctx.equal(text.count(b"\n"), 1, f"lines of {arguments}: {text!r}")
+    bad = [c for c in text.decode() if unicodedata.category(c) in ("Cc", "Cf") and c != "\n"]
+    ctx.equal(bad, [], f"{arguments}: {text!r}")
+    return text.decode()
+
+
+def case_names_of_others(ctx):
+    """What a command, an option or a mark is called does nothing to the terminal."""
+    evil = "x\x1b[31m\x07\u202e\n"
+    static = write(os.path.join(ctx.scratch, evil), header(62))
+    plain_line(ctx, evil)
+    plain_line(ctx, "run", evil, code=127)
+    plain_line(ctx, "run", static)
+    plain_line(ctx, "run", "--" + evil, "true")
+    plain_line(ctx, "doctor", evil)
+    plain_line(ctx, "ctl", evil, "stop")
+
+
+def case_wrong_options(ctx):
+    for arguments, word in ((["run", "-x"], "-x"), (["run", "--none", "true"], "--none"),
+                            (["run", "-o"], "needs a value"), (["run", "--help=1"], "no value"),
+                            (["run", "-s", "9999", "true"], "128"), (["run", "-s", "x", "true"], "128"),
+                            (["doctor", "--none"], "--none")):
+        line = plain_line(ctx, *arguments)
+        ctx.check(line.startswith("llmtrace: ") and word in line, f"{arguments}: {line!r}")
+
+
+def case_output_that_is_no_trace(ctx):
+    write(ctx.trace, "mine")
+    done = llmtrace(ctx, "/bin/true", env={"LLMTRACE_LOG": ""})
+    ctx.equal(done.code, 0, "exit code")
+    ctx.check("is no trace" in done.err and "errno" not in done.err, f"{done.err!r}")
+    with open(ctx.trace, encoding="utf-8") as file:
+        ctx.equal(file.read(), "mine", "the file")
 
 
 def case_set_user_id(ctx):
