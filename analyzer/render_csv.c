@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "plain_text.h"
 #include "render.h"
@@ -121,6 +122,24 @@ static void put_coverage(FILE *out, const struct report *report)
 	}
 }
 
+/* A file that is there already may be open to all, or be no file at all. */
+static FILE *open_private(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	struct stat status;
+	FILE *out = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
+		errno = EEXIST;
+	else if (fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0)
+		out = fdopen(fd, "w");
+	if (!out)
+		close(fd);
+	return out;
+}
+
 /* table NULL: the findings or the coverage, by id. */
 static int write_file(const struct report *report, const struct table *table, const char *id,
 		      const struct render_options *options, const char *directory,
@@ -129,11 +148,9 @@ static int write_file(const struct report *report, const struct table *table, co
 	char path[4096];
 	bool is_bad;
 	FILE *out;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s.csv", directory, id);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	out = open_private(path);
 	if (!out)
 		return error_set(ret_error, EXIT_UNUSABLE, "%s: cannot write it: %s", path,
 				 strerror(errno));

@@ -98,6 +98,17 @@ def case_csv(ctx):
     bad = [c for c in cells if c[:1] in "=+-@" and len(c) > 1 and not set(c[1:2]) <= numbers]
     ctx.equal([c for c in bad if c], [], "cells that begin like a formula")
     ctx.check("'=1+1" in cells and "'@phase" in cells, "no names with a quote in front")
+    os.chmod(os.path.join(directory, "threads.csv"), 0o644)
+    output(ctx, "--csv", directory, ctx.trace)
+    ctx.equal(stat.S_IMODE(os.stat(os.path.join(directory, "threads.csv")).st_mode), 0o600, "mode of an old file")
+    os.remove(os.path.join(directory, "threads.csv"))
+    os.mkfifo(os.path.join(directory, "threads.csv"))
+    error = output(ctx, "--csv", directory, ctx.trace, code=2)
+    ctx.check(b"threads.csv" in error, error)
+    reader = os.open(os.path.join(directory, "threads.csv"), os.O_RDONLY | os.O_NONBLOCK)
+    error = output(ctx, "--csv", directory, ctx.trace, code=2)
+    ctx.check(b"threads.csv" in error and not os.read(reader, 1), error)
+    os.close(reader)
     with open(victim, "w") as file:
         file.write("precious")
     os.remove(os.path.join(directory, "threads.csv"))
