@@ -99,10 +99,12 @@ static const char *missing_text(const struct trace_facts *facts, bool is_off, ui
 		snprintf(text, bytes, "%" PRIu64 " events were lost", lost);
 	else if (facts->state == TRACE_KILLED && facts->rings == TRACE_RINGS_IN_MEMORY)
 		snprintf(text, bytes,
-			 "the process was killed, and its rings lay in its own memory: "
+			 "the process ended without closing its trace, and its rings lay in its own "
+			 "memory: "
 			 "its last moments are missing");
 	else if (facts->state == TRACE_KILLED && facts->rings == TRACE_RINGS_MISSING)
-		snprintf(text, bytes, "the process was killed, and its rings are gone (%s): "
+		snprintf(text, bytes, "the process ended without closing its trace, and its rings are gone "
+			 "(%s): "
 			 "its last moments may be missing", facts->rings_text);
 	else if (facts->is_cut && facts->rings != TRACE_RINGS_READ)
 		snprintf(text, bytes, "cut at byte %" PRIu64, facts->cut_offset);

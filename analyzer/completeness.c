@@ -24,7 +24,7 @@ int completeness(const struct trace *trace, struct error *ret_error)
 	if (facts->state == TRACE_KILLED && facts->rings != TRACE_RINGS_READ)
 		return error_set(ret_error, EXIT_DATA_MISSING,
 				 "%s: ends at byte %" PRIu64 " without "
-				 "its end: the process was killed and its rings are gone; its last "
+				 "its end: the process ended without closing it, and its rings are gone; its last "
 				 "moments may be missing",
 				 facts->path, facts->file_bytes);
 	if (lost > (lost + facts->event_count) / LOST_SHARE_MAX)

@@ -9,8 +9,8 @@
 
 /*
  * @return extent number index when it lies in a file of pool_bytes, behind the header, and shares
- * no byte with one before it; else NULL. The shim's extents follow each other; others would have the
- * same bytes read as often as the header has extents.
+ * no byte with one before it; else NULL. The shim's extents follow each other; others would have
+ * the same bytes read as often as the header has extents.
  */
 const struct lt_extent *pool_extent(const struct lt_pool_header *header, uint32_t index,
 				    uint64_t pool_bytes);

@@ -17,6 +17,7 @@
 #include "pool_extents.h"
 #include "pool_reader_parts.h"
 #include "private_path.h"
+#include "regular_file.h"
 
 static const char *check_header(const struct lt_pool_header *pool,
 				const struct lt_file_header *file)
@@ -38,7 +39,7 @@ static const char *check_header(const struct lt_pool_header *pool,
 static int open_path(const char *path)
 {
 	char *found = private_path_find(path);
-	int fd = found ? open(found, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) : -1;
+	int fd = found ? regular_file_open(found, O_NOFOLLOW) : -1;
 
 	free(found);
 	return fd;

@@ -67,7 +67,7 @@ static bool is_copy(const struct pool *pool, const struct block_index *index,
 	memcpy(path, pool->header->trace_path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
 	found = private_path_find(path);
-	if (found && stat(found, &status) == 0 &&
+	if (found && stat(found, &status) == 0 && S_ISREG(status.st_mode) &&
 	    (status.st_dev != ours->st_dev || status.st_ino != ours->st_ino) &&
 	    block_index_init(&other, found, &error) == 0) {
 		is_same = memcmp(&other.header, &index->header, sizeof(other.header)) == 0;

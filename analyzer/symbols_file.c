@@ -6,7 +6,6 @@
 #include "symbols_file.h"
 
 #include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "blocks.h"
 #include "private_path.h"
+#include "regular_file.h"
 #include "symbols_debug.h"
 
 struct elf_symbol {
@@ -53,7 +53,7 @@ static bool open_elf(struct elf_handle *handle, const char *path, const uint8_t 
 	const void *found;
 
 	elf_version(EV_CURRENT);
-	*handle = (struct elf_handle){ open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), NULL };
+	*handle = (struct elf_handle){ regular_file_open(path, 0), NULL };
 	if (handle->fd >= 0)
 		handle->elf = elf_begin(handle->fd, ELF_C_READ_MMAP, NULL);
 	if (handle->elf && elf_kind(handle->elf) == ELF_K_ELF &&

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "completeness.h"
 #include "demangle.h"
 #include "pool_builder.h"
+#include "regular_file.h"
 #include "render.h"
 #include "scrub.h"
 #include "trace_builder.h"
@@ -304,6 +306,44 @@ static void test_scrub_of_overlapping_arenas(void **state)
 	unlink(out_path);
 }
 
+/* Killed, or its trace could not be written: nobody can tell, so nobody says killed. */
+static void test_trace_without_its_end(void **state)
+{
+	struct trace_options options = { .thread_count = 1 };
+	struct trace *trace;
+	struct error error;
+
+	(void)state;
+	builder_finish(begin_trace(NULL), false);
+	assert_int_equal(trace_open(trace_path, &options, &trace, &error), 0);
+	assert_int_equal(completeness(trace, &error), EXIT_DATA_MISSING);
+	assert_non_null(strstr(error.text, "ended without closing"));
+	assert_null(strstr(error.text, "killed"));
+	trace_close(trace);
+}
+
+/* A trace names files of modules and pools; what is none of those is not even opened. */
+static void test_regular_files_alone(void **state)
+{
+	char path[80], link[80];
+	int fd;
+
+	(void)state;
+	assert_int_equal(regular_file_open("/dev/null", 0), -1);
+	assert_int_equal(regular_file_open("/", 0), -1);
+	snprintf(path, sizeof(path), "%s.fifo", pool_path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(regular_file_open(path, 0), -1);
+	unlink(path);
+	snprintf(link, sizeof(link), "%s.link", pool_path);
+	assert_int_equal(symlink(pool_path, link), 0);
+	assert_int_equal(regular_file_open(link, O_NOFOLLOW), -1);
+	fd = regular_file_open(link, 0);
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(link);
+}
+
 /* 1 << 60 times `std::pair<...>`, in 700 bytes: stays as it is. */
 static void test_name_that_stands_for_gigabytes(void **state)
 {
@@ -335,6 +375,8 @@ int main(void)
 		cmocka_unit_test(test_live_block_of_any_stream),
 		cmocka_unit_test(test_scrub_of_overlapping_arenas),
 		cmocka_unit_test(test_block_of_too_many_events),
+		cmocka_unit_test(test_regular_files_alone),
+		cmocka_unit_test(test_trace_without_its_end),
 		cmocka_unit_test(test_name_that_stands_for_gigabytes),
 	};
 	int result;
