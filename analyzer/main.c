@@ -27,7 +27,7 @@ static int complain(const struct error *error)
 	return error->exit_code;
 }
 
-/* The trace of the latest run here: what the shim would write to. */
+/* The main trace of the latest run here: where the shim would write to. */
 static int default_file(const char **ret_path, struct error *ret_error)
 {
 	const char *output = getenv("LLMTRACE_OUTPUT");
@@ -220,7 +220,7 @@ int main(int argument_count, char **arguments)
 
 	status = status ? complain(&error) : run_command(&options);
 	options_release(&options);
-	if (fflush(stdout) || ferror(stdout)) {
+	if ((fflush(stdout) || ferror(stdout)) && status != EXIT_UNUSABLE) {
 		fputs("llmtrace-report: cannot write to standard output\n", stderr);
 		return EXIT_UNUSABLE;
 	}

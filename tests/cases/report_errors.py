@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the report says of input that is not a whole trace, and its exit codes."""
 import os
+import subprocess
 import struct
 
 # struct lt_file_header behind the frame header: what stands there in every version of it.
@@ -104,6 +105,17 @@ def case_wrong_use(ctx):
         result = ctx.run([ctx.report_program, *arguments, ctx.trace], "report")
         ctx.equal(result.code, 2, f"exit code of {arguments} ({result.err!r})")
         ctx.check(result.err.strip(), f"{arguments}: nothing on stderr")
+
+
+def case_no_room(ctx):
+    """One line, whatever could not be written."""
+    make_trace(ctx)
+    for arguments in (["dump"], ["--json"], []):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([ctx.report_program, *arguments, ctx.trace], stdout=full,
+                                  stderr=subprocess.PIPE, check=False)
+        ctx.equal(done.returncode, 2, f"exit code of {arguments}")
+        ctx.equal(len(done.stderr.splitlines()), 1, f"lines of {arguments}: {done.stderr!r}")
 
 
 def case_renderers(ctx):
