@@ -5,6 +5,7 @@
  */
 #include "intervals.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,13 @@ static uint64_t last_end(const struct interval_chunk *chunk)
 	return chunk->intervals[chunk->count - 1].end;
 }
 
-/* @return where the first interval is that ends behind addr; chunk_count for none. */
+/* Whether a place is behind all intervals. */
+static bool is_behind_all(const struct interval_map *map, struct place place)
+{
+	return place.chunk == map->chunk_count;
+}
+
+/* @return where the first interval is that ends behind addr. */
 static struct place lower(const struct interval_map *map, uint64_t addr)
 {
 	struct place place = { 0, 0 };
@@ -54,7 +61,7 @@ static struct place lower(const struct interval_map *map, uint64_t addr)
 		else
 			high = middle;
 	}
-	high = place.chunk < map->chunk_count ? map->chunks[place.chunk]->count : 0;
+	high = is_behind_all(map, place) ? 0 : map->chunks[place.chunk]->count;
 	while (place.i < high) {
 		size_t middle = place.i + (high - place.i) / 2;
 
@@ -66,22 +73,23 @@ static struct place lower(const struct interval_map *map, uint64_t addr)
 	return place;
 }
 
-/* @return NULL behind the last one. */
 static struct interval *at(const struct interval_map *map, struct place place)
 {
-	return place.chunk < map->chunk_count ? &map->chunks[place.chunk]->intervals[place.i] : NULL;
+	return &map->chunks[place.chunk]->intervals[place.i];
 }
 
 static struct place settle(const struct interval_map *map, struct place place)
 {
-	if (place.chunk < map->chunk_count && place.i == map->chunks[place.chunk]->count)
+	if (place.i == map->chunks[place.chunk]->count)
 		place = (struct place){ place.chunk + 1, 0 };
 	return place;
 }
 
 const struct interval *interval_map_next(const struct interval_map *map, uint64_t addr)
 {
-	return at(map, lower(map, addr));
+	struct place place = lower(map, addr);
+
+	return is_behind_all(map, place) ? NULL : at(map, place);
 }
 
 const struct interval *interval_map_find(const struct interval_map *map, uint64_t addr)
@@ -96,10 +104,9 @@ void interval_map_overlaps(const struct interval_map *map, uint64_t begin, uint6
 {
 	struct place place = lower(map, begin);
 	uint64_t end = range_end(begin, bytes);
-	const struct interval *interval;
 
-	while ((interval = at(map, place)) && interval->begin < end) {
-		struct interval part = *interval;
+	while (!is_behind_all(map, place) && at(map, place)->begin < end) {
+		struct interval part = *at(map, place);
 
 		if (part.begin < begin)
 			part.begin = begin;
@@ -145,7 +152,7 @@ static void insert(struct interval_map *map, const struct interval *added)
 
 	if (!map->chunk_count)
 		add_chunk(map, 0);
-	else if (place.chunk == map->chunk_count)
+	else if (is_behind_all(map, place))
 		place = (struct place){ map->chunk_count - 1,
 					map->chunks[map->chunk_count - 1]->count };
 	if (map->chunks[place.chunk]->count == CHUNK_INTERVALS)
@@ -182,9 +189,10 @@ static void replace_range(struct interval_map *map, uint64_t begin, uint64_t end
 {
 	struct interval before = { 0 }, behind = { 0 };
 	struct place place = lower(map, begin);
-	const struct interval *old;
 
-	while ((old = at(map, place)) && old->begin < end) {
+	while (!is_behind_all(map, place) && at(map, place)->begin < end) {
+		const struct interval *old = at(map, place);
+
 		if (old->begin < begin)
 			before = (struct interval){ old->begin, begin, old->value };
 		if (old->end > end)
@@ -237,11 +245,11 @@ uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t byt
 	uint64_t end = range_end(begin, bytes), held = 0;
 	struct interval joined = { begin, end, 0 };
 	struct place place = lower(map, begin ? begin - 1 : 0);
-	const struct interval *old;
 
 	if (!bytes)
 		return 0;
-	while ((old = at(map, place)) && old->begin <= joined.end) {
+	while (!is_behind_all(map, place) && at(map, place)->begin <= joined.end) {
+		const struct interval *old = at(map, place);
 		uint64_t low = old->begin > begin ? old->begin : begin;
 		uint64_t high = old->end < end ? old->end : end;
 
