@@ -329,7 +329,8 @@ static uint32_t find_newest(uint32_t count)
 		const struct lt_ring *ring = pool_ring(i);
 		struct newest *entry;
 
-		if (!ring->tid || __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE)
+		/* the state first: until it is set the thread fills in the others */
+		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) != LT_RING_IN_USE || !ring->tid)
 			continue;
 		entry = newest_of(ring->tid, size - 1);
 		entry->tid = ring->tid;

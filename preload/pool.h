@@ -41,8 +41,8 @@ uint32_t pool_ring_count(void);
 struct lt_ring *pool_ring(uint32_t index);
 
 /*
- * Set by a thread that took one of the last free rings of many; the writer, woken by it, gives the rings
- * of ended threads back at once. Engines make a thread for every token.
+ * Set by a thread that took one of the last free rings of many; the writer, woken by it, gives the
+ * rings of ended threads back at once. Engines make a thread for every token.
  */
 extern bool pool_is_short;
 
