@@ -33,7 +33,8 @@ static const struct {
 	{"gpu", LT_GROUP_gpu},
 	{"system", LT_GROUP_system},
 	{"all",
-	 LT_GROUP_heap | LT_GROUP_maps | LT_GROUP_threads | LT_GROUP_files | LT_GROUP_phases},
+	 LT_GROUP_heap | LT_GROUP_maps | LT_GROUP_threads | LT_GROUP_files | LT_GROUP_phases |
+		 LT_GROUP_faults},
 };
 
 /* @return the bits of one name of the list, 0 for one that is not known. */

@@ -72,6 +72,7 @@ typedef int64_t lt_type_i64;
 #define LT_END(name) };
 #define LT_FIELD_1(type, field) lt_type_##type field;
 #define LT_FIELD_8(type, field) lt_type_##type field[8];
+#define LT_FIELD_16(type, field) lt_type_##type field[16];
 #define LT_DEF(name, id, doc)
 #define LT_DEF_FIELD(...)
 #define LT_DEF_END(name)
@@ -81,6 +82,7 @@ typedef int64_t lt_type_i64;
 #undef LT_END
 #undef LT_FIELD_1
 #undef LT_FIELD_8
+#undef LT_FIELD_16
 
 /* No struct has padding: its size is the sum of its fields. */
 #define LT_EVENT(name, id, group, aux, doc) \
