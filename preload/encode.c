@@ -153,6 +153,7 @@ put_element(struct column *column, enum lt_unit unit, enum lt_codec codec, uint6
  */
 #define ELEMENTS_1(event, field, index) ((uint64_t)(int64_t)(event)->field)
 #define ELEMENTS_8(event, field, index) ((uint64_t)(int64_t)(event)->field[index])
+#define ELEMENTS_16(event, field, index) ((uint64_t)(int64_t)(event)->field[index])
 #define LT_EVENT(name, id, group, aux, doc)                                                        \
 	static void put_fields_##name(struct column *column, const struct lt_record *record)       \
 	{                                                                                          \

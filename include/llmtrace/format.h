@@ -17,7 +17,7 @@
 
 /* A reader refuses a newer major version, and reads every older one and every minor one. */
 #define LT_FORMAT_MAJOR 2
-#define LT_FORMAT_MINOR 0
+#define LT_FORMAT_MINOR 1
 
 /* Magic numbers of skippable frames, out of the 16 that RFC 8878 sets aside. */
 #define LT_FRAME_FILE 0x184d2a50u
