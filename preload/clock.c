@@ -98,3 +98,28 @@ uint64_t clock_map_old_ns(const struct clock_map *map, uint64_t ticks)
 	}
 	return ns_between(oldest_pair, oldest_pair, ticks);
 }
+
+static uint64_t ticks_between(const struct lt_clock_pair *from, const struct lt_clock_pair *to,
+			      uint64_t ns)
+{
+	if (to->ns <= from->ns || ns <= from->ns)
+		return from->ticks;
+	return from->ticks + (uint64_t)((unsigned __int128)(ns - from->ns) *
+					(to->ticks - from->ticks) / (to->ns - from->ns));
+}
+
+uint64_t clock_map_ticks(const struct clock_map *map, uint64_t ns)
+{
+	uint32_t oldest = map->count > CLOCK_HISTORY ? map->count - CLOCK_HISTORY : 0;
+	const struct lt_clock_pair *newest = &map->pairs[(map->count - 1) % CLOCK_HISTORY];
+
+	if (ns >= newest->ns)
+		return newest->ticks;
+	for (uint32_t i = map->count - 1; i > oldest; i--) {
+		const struct lt_clock_pair *from = &map->pairs[(i - 1) % CLOCK_HISTORY];
+
+		if (ns >= from->ns)
+			return ticks_between(from, &map->pairs[i % CLOCK_HISTORY], ns);
+	}
+	return map->pairs[oldest % CLOCK_HISTORY].ticks;
+}

@@ -74,6 +74,9 @@ static inline uint64_t clock_map_ns(const struct clock_map *map, uint64_t ticks)
 	       (uint64_t)((unsigned __int128)since * map->segment_rate >> 32);
 }
 
+/* The other way, for what the kernel has stamped; ns must not be later than the newest pair. */
+uint64_t clock_map_ticks(const struct clock_map *map, uint64_t ns);
+
 /* A span of ticks as ns, by the rate since the first pair. */
 static inline uint64_t clock_map_span_ns(const struct clock_map *map, uint64_t ticks)
 {

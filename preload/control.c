@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "fault_events.h"
 #include "hook.h"
 #include "init.h"
 #include "intern.h"
@@ -99,6 +100,7 @@ static enum lt_control_answer stop(const char *by)
 	if (!switch_to(LT_GROUP_system))
 		return LT_CONTROL_NOT_NOW;
 	is_stopped = true;
+	fault_events_switch(false);
 	emit_change(LT_recording_change_off, by);
 	return LT_CONTROL_DONE;
 }
@@ -113,6 +115,7 @@ static enum lt_control_answer start(const char *by)
 		return LT_CONTROL_NOT_NOW;
 	}
 	is_stopped = false;
+	fault_events_switch(true);
 	proc_sample_fds(LT_seen_at_start);
 	proc_sample_maps(LT_seen_at_start);
 	return LT_CONTROL_DONE;

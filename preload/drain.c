@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "definitions.h"
 #include "encode.h"
+#include "faults.h"
 #include "identity.h"
 #include "intern.h"
 #include "live_heap.h"
@@ -83,6 +84,17 @@ void drain_take_clock(void)
 uint64_t drain_now_ns(void)
 {
 	return clock_map.pairs[(clock_map.count - 1) % CLOCK_HISTORY].ns;
+}
+
+uint64_t drain_ticks_of(uint64_t ns)
+{
+	return clock_map_ticks(&clock_map, ns);
+}
+
+/* The writer's own: nobody else writes to it, and it does not end before the trace. */
+static bool is_writers(const struct lt_ring *ring)
+{
+	return ring == own_ring || ring == faults_ring();
 }
 
 /*
@@ -287,14 +299,19 @@ static void drain_rest(struct lt_ring *ring, bool is_last)
 		give_back(ring);
 }
 
-void writer_drain_own(void)
+void drain_now(struct lt_ring *ring)
 {
 	const struct drain_request request = {.until_ticks = UINT64_MAX, .is_dead = true};
 
 	/* what waits for the same bundle would be settled first, and come here once more */
 	bundle_write();
-	drain(own_ring, &request);
+	drain(ring, &request);
 	bundle_write();
+}
+
+void writer_drain_own(void)
+{
+	drain_now(own_ring);
 }
 
 /* One block of definitions for all new streams, instead of one before each. */
@@ -357,7 +374,7 @@ void drain_retire_gone(void)
 	for (uint32_t i = 0; i < count; i++) {
 		struct lt_ring *ring = pool_ring(i);
 
-		if (ring != own_ring &&
+		if (!is_writers(ring) &&
 		    __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE &&
 		    is_gone(ring, mask))
 			drain_rest(ring, true);
@@ -393,7 +410,7 @@ bool drain_all(bool is_flush)
 		if (used >= DRAIN_SLOTS || is_due(ring, is_flush))
 			is_progress |=
 				drain(ring, &(struct drain_request){.until_ticks = until_ticks,
-								    .is_dead = ring == own_ring});
+								    .is_dead = is_writers(ring)});
 	}
 	bundle_write();
 	if (!is_held_up)
@@ -413,7 +430,7 @@ bool drain_cut(uint64_t *ret_ticks)
 
 		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == LT_RING_IN_USE)
 			drain(ring, &(struct drain_request){.until_ticks = *ret_ticks,
-							    .is_dead = ring == own_ring});
+							    .is_dead = is_writers(ring)});
 	}
 	bundle_write();
 	if (!is_held_up)
@@ -464,7 +481,8 @@ uint64_t drain_emit_stats(void)
 		if (ring->state != LT_RING_IN_USE || ring == own_ring)
 			continue;
 		lost_count += ring->lost_count;
-		emit_stream_stats(ring);
+		if (!is_writers(ring))
+			emit_stream_stats(ring);
 	}
 	if (pool_refused_count)
 		WRITER_EMIT(own_ring, notice, LT_notice_kind_events_without_ring,
@@ -482,6 +500,7 @@ void drain_for_good(void)
 	uint32_t count = pool_ring_count();
 
 	drain_take_clock();
+	faults_take(true);
 	for (uint32_t i = 0; i < count; i++) {
 		struct lt_ring *ring = pool_ring(i);
 

@@ -28,6 +28,13 @@ void drain_take_clock(void);
 /* The moment of the last drain_take_clock, CLOCK_MONOTONIC. */
 uint64_t drain_now_ns(void);
 
+/* The ticks of a moment that the kernel has stamped. */
+uint64_t drain_ticks_of(uint64_t ns);
+
+/* Takes all of one of the writer's own rings at once. Not while something is being encoded. */
+void drain_now(struct lt_ring *ring);
+
+
 /*
  * Drains rings that hold much, with is_flush all of them. @return whether anything was taken. Stops
  * at a record that is still being written.

@@ -112,6 +112,35 @@ static void parse_bound(void)
 	}
 }
 
+/* In the order of enum fault_method. */
+static void parse_faults(void)
+{
+	static const char *const names[] = {"cpu", "thread", "counters", "none"};
+
+	options.fault_method = -1;
+	if (!strcmp(options.faults, "auto"))
+		return;
+	for (int i = 0; i < 4; i++)
+		if (!strcmp(options.faults, names[i]))
+			options.fault_method = i;
+	if (options.fault_method < 0)
+		options.mistake = "LLMTRACE_FAULTS";
+}
+
+#define FAULT_PAGES_MAX 4096u
+
+static void parse_fault_pages(void)
+{
+	uint64_t pages = text_number(options.fault_pages, 10);
+
+	if (!options.fault_pages[0])
+		return;
+	if (!pages || pages > FAULT_PAGES_MAX || pages & (pages - 1))
+		options.mistake = "LLMTRACE_FAULT_PAGES";
+	else
+		options.fault_page_count = (unsigned)pages;
+}
+
 /* A name with or without SIG, or a number; signals that cannot be caught are a mistake. */
 static int signal_number(const char *name)
 {
@@ -152,6 +181,8 @@ void options_init(char **envp)
 	parse_stacks();
 	parse_bound();
 	parse_control();
+	parse_faults();
+	parse_fault_pages();
 	if (strcmp(options.follow, "auto") && strcmp(options.follow, "0") &&
 	    strcmp(options.follow, "1"))
 		options.mistake = "LLMTRACE_FOLLOW";

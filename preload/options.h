@@ -13,6 +13,8 @@ struct options {
 	unsigned stack_depth; /* from stacks */
 	uint64_t bound_bytes; /* from max_bytes; 0: none */
 	int signal_number;    /* from signal; 0: none */
+	int fault_method; /* from faults: enum fault_method, -1 for auto */
+	unsigned fault_page_count; /* from fault_pages; 0: as usual */
 	const char *mistake;  /* variable with a value that is not understood, NULL for none; the
 				 default is used */
 };

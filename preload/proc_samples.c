@@ -5,20 +5,20 @@
 
 #include <string.h>
 
+#include "fault_events.h"
 #include "intern.h"
 #include "own_fds.h"
 #include "pool.h"
 #include "privacy.h"
 #include "sys.h"
 #include "text.h"
+#include "writer.h"
 #include "writer_emit.h"
 
 #define TEXT_BYTES 65536u
-#define OWN_THREADS 2u /* the writer and the heir */
 
 static struct lt_ring *ring;
 static uint32_t groups;
-static uint64_t own_tids[OWN_THREADS];
 static char text[TEXT_BYTES];
 
 void proc_samples_init(struct lt_ring *own_ring, uint32_t wanted_groups)
@@ -79,7 +79,7 @@ static void emit_map(const char *line, unsigned at)
 
 	if (!parse_map(line, &map))
 		return;
-	if (pool_path()[0] && !strcmp(map.path, pool_path()))
+	if ((pool_path()[0] && !strcmp(map.path, pool_path())) || fault_rings_own(map.start))
 		map.path = OWN_LABEL;
 	for (from = map.start;
 	     !map.inode && sys_memory_in_range(from, map.end, &own_start, &own_end);
@@ -285,7 +285,7 @@ static void emit_thread_name(uint64_t tid)
 static void emit_name_again(uint64_t tid, unsigned argument)
 {
 	(void)argument;
-	if (tid == own_tids[0] || tid == own_tids[1])
+	if (writer_is_own_thread((int)tid))
 		return;
 	*known_name(tid) = 0;
 	emit_thread_name(tid);
@@ -371,7 +371,7 @@ static void emit_thread(uint64_t tid, unsigned argument)
 	char folder[64];
 
 	(void)argument;
-	if (tid == own_tids[0] || tid == own_tids[1])
+	if (writer_is_own_thread((int)tid))
 		return;
 	writer_keep_up();
 	text_format(folder, sizeof(folder), "/proc/self/task/%u", tid);
@@ -389,10 +389,8 @@ static void emit_thread(uint64_t tid, unsigned argument)
 		    event->cpu = (uint32_t)numbers.cpu; event->cpu_mask = numbers.cpu_mask);
 }
 
-void proc_sample_threads(int writer_tid, int heir_tid)
+void proc_sample_threads(void)
 {
-	own_tids[0] = (uint64_t)writer_tid;
-	own_tids[1] = (uint64_t)heir_tid;
 	if (groups & LT_GROUP_threads)
 		for_each_number("/proc/self/task", emit_thread, 0);
 }
@@ -412,7 +410,7 @@ bool proc_is_alone(void)
 		return false;
 	text_find_number(text, "Threads:", &threads);
 	state = strstr(text, "State:\t");
-	return state && state[strlen("State:\t")] == 'Z' && threads == 1 + OWN_THREADS;
+	return state && state[strlen("State:\t")] == 'Z' && threads == 1 + writer_own_thread_count();
 }
 
 bool proc_sample_process(unsigned at)
@@ -420,6 +418,7 @@ bool proc_sample_process(unsigned at)
 	char line[512];
 	uint64_t rss = 0, file_rss = 0, logical = 0, storage = 0, written = 0, threads = 0;
 	struct rusage usage;
+	unsigned own_threads = writer_own_thread_count();
 	bool has_io, is_main_gone = false;
 
 	if (text_read_file("/proc/self/status", text, TEXT_BYTES) > 0) {
@@ -447,7 +446,7 @@ bool proc_sample_process(unsigned at)
 		    event->logical_read_bytes = logical; event->storage_read_bytes = storage;
 		    event->storage_write_bytes = written;
 		    event->thread_count =
-			    (uint32_t)(threads > OWN_THREADS ? threads - OWN_THREADS : 0);
+			    (uint32_t)(threads > own_threads ? threads - own_threads : 0);
 		    event->has_io = has_io);
-	return is_main_gone && threads == 1 + OWN_THREADS;
+	return is_main_gone && threads == 1 + writer_own_thread_count();
 }

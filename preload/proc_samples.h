@@ -39,7 +39,7 @@ bool proc_sample_process(unsigned at);
 /*
  * All threads of the target, not those of the shim: CPU time, faults, switches; names that are new.
  */
-void proc_sample_threads(int writer_tid, int heir_tid);
+void proc_sample_threads(void);
 
 /* Looks for io_uring descriptors; a notice the first time one is found. */
 void proc_sample_io_uring(void);

@@ -23,6 +23,8 @@
 #include "definitions.h"
 #include "drain.h"
 #include "facts.h"
+#include "fault_events.h"
+#include "faults.h"
 #include "follow.h"
 #include "function_names.h"
 #include "hook.h"
@@ -68,6 +70,7 @@ static bool is_paused; /* between an exec and its failure */
 static bool is_sample_wanted; /* set by target threads */
 static uint32_t is_alone;     /* futex: every thread of the target has ended */
 static uint32_t table;	  /* futex: enum table */
+static uint32_t may_begin; /* futex: set when all of the shim's threads are there */
 static uint32_t heir_tid; /* futex: set before the writer looks at threads */
 static uint64_t first_mask; /* signals that the target blocked when recording started */
 
@@ -88,7 +91,8 @@ static void emit_own_cost(void)
 	WRITER_EMIT(own_ring, own_cost, 0, event->cpu_ns = cpu_ns;
 		    event->memory_bytes = pool_bytes() + sys_memory_bytes();
 		    event->file_bytes = trace_file_bytes();
-		    event->minor_fault_count = faults.minor_count);
+		    event->minor_fault_count =
+			    faults.minor_count + fault_events_counts().own_minor_count);
 }
 
 static void make_rings(void)
@@ -119,8 +123,10 @@ static void sample(uint64_t now_ns)
 	if (now_ns - threads_at_ns < THREADS_NS || control_is_stopped())
 		return;
 	threads_at_ns = now_ns;
-	proc_sample_threads(writer_tid, (int)heir_tid);
+	proc_sample_threads();
 	proc_sample_io_uring();
+	faults_emit_totals(LT_seen_at_timer);
+	fault_events_count_now(false);
 	emit_own_cost();
 	function_names_resolve();
 }
@@ -153,6 +159,7 @@ static bool pass(bool is_flush)
 		is_flush = true;
 	if (is_flush)
 		flushed_at_ns = now_ns;
+	faults_take(false);
 	is_progress = drain_all(is_flush);
 	if (is_asked) {
 		function_names_resolve();
@@ -171,7 +178,8 @@ static void write_end(void)
 	uint64_t lost_count;
 
 	children_take(own_ring);
-	proc_sample_threads(writer_tid, (int)heir_tid);
+	proc_sample_threads();
+	faults_emit_totals(LT_seen_at_end);
 	proc_sample_maps(LT_seen_at_end);
 	proc_sample_process(LT_seen_at_end);
 	proc_sample_io_uring();
@@ -203,6 +211,7 @@ static void serve(uint32_t wanted)
 {
 	switch (wanted) {
 	case REQUEST_CLOSE:
+		fault_events_count_now(true);
 		drain_for_good();
 		write_end();
 		tell_parent();
@@ -212,6 +221,7 @@ static void serve(uint32_t wanted)
 		sys_futex_wake(&is_closed, INT_MAX);
 		break;
 	case REQUEST_EXEC:
+		fault_events_count_now(true);
 		drain_for_good();
 		write_end();
 		pool_set_closed(true);
@@ -253,7 +263,7 @@ static void sleep_until_needed(bool was_progress)
  * trace and pool, and /proc, still mean the same here. Where the kernel refuses, the writer goes on
  * with what it shares.
  */
-static bool leave_shared_state(void)
+bool writer_leave_shared_state(void)
 {
 	unsigned first = 0, own;
 
@@ -271,18 +281,24 @@ static bool leave_shared_state(void)
 static void *writer_main(void *argument)
 {
 	(void)argument;
-	__atomic_store_n(&table, leave_shared_state() ? TABLE_OWN : TABLE_SHARED, __ATOMIC_RELEASE);
+	__atomic_store_n(&table, writer_leave_shared_state() ? TABLE_OWN : TABLE_SHARED, __ATOMIC_RELEASE);
 	sys_futex_wake(&table, 1);
 	while (!__atomic_load_n(&heir_tid, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&heir_tid, 0, MS);
 	if (heir_tid == NO_HEIR)
 		return NULL;
+	while (!__atomic_load_n(&may_begin, __ATOMIC_ACQUIRE))
+		sys_futex_wait(&may_begin, 0, MS);
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
 	writer_tid = sys_gettid();
 	SYS_CALL(prctl, PR_SET_NAME, WRITER_NAME, 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	trace_file_be_patient();
+	if (pool_header->groups & LT_GROUP_faults) {
+		faults_begin(own_ring);
+		fault_events_switch(!control_is_stopped());
+	}
 	pass(true);
 	while (!is_closed) {
 		uint32_t wanted = __atomic_exchange_n(&request, REQUEST_NONE, __ATOMIC_ACQ_REL);
@@ -316,6 +332,16 @@ static void *heir_main(void *argument)
 	exit(0);
 }
 
+bool writer_is_own_thread(int tid)
+{
+	return tid == writer_tid || tid == (int)heir_tid || tid == fault_events_tid();
+}
+
+unsigned writer_own_thread_count(void)
+{
+	return fault_events_tid() ? 3 : 2;
+}
+
 /* ---- entered by target threads ---- */
 bool writer_prepare(void)
 {
@@ -329,7 +355,7 @@ bool writer_prepare(void)
 	return segments_init(options_get()->bound_bytes, pool_header->groups & LT_GROUP_heap);
 }
 
-static bool make_thread(void *(*main_function)(void *), void *argument, size_t stack_bytes)
+bool writer_make_thread(void *(*main_function)(void *), void *argument, size_t stack_bytes)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -365,12 +391,19 @@ bool writer_start(bool is_forked)
 	sigfillset(&all);
 	table = TABLE_UNKNOWN; /* a forked child starts anew */
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &all, &first_mask, 8, 0, 0);
-	is_made = make_thread(writer_main, NULL, STACK_BYTES);
+	if (pool_header->groups & LT_GROUP_faults)
+		fault_events_prepare();
+	is_made = writer_make_thread(writer_main, NULL, STACK_BYTES);
 	/* the heir may have to run the target's destructors: a stack of the usual size */
 	if (is_made)
-		has_heir = make_thread(heir_main, is_forked ? &is_alone : NULL, 0);
+		has_heir = writer_make_thread(heir_main, is_forked ? &is_alone : NULL, 0);
 	if (has_heir) {
+		/* both are there: what is made from now on is the target's */
+		if (pool_header->groups & LT_GROUP_faults)
+			fault_events_start();
 		hide_descriptors();
+		__atomic_store_n(&may_begin, 1, __ATOMIC_RELEASE);
+		sys_futex_wake(&may_begin, 1);
 	} else if (is_made) {
 		__atomic_store_n(&heir_tid, NO_HEIR, __ATOMIC_RELEASE);
 		sys_futex_wake(&heir_tid, 1);

@@ -10,6 +10,7 @@
 #define LLMTRACE_WRITER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * Makes the writer's own ring and buffers, and writes header and event table. Start-up only.
@@ -49,6 +50,22 @@ void writer_close(int status);
 
 /* Where another thread closes the trace, waits for it: the end of the process would cut it short. */
 void writer_wait_for_close(void);
+
+/*
+ * A thread of the shim: function and argument as for pthread_create, stack_bytes 0 for the usual
+ * size. Call with all signals blocked and inside hook_own_begin.
+ */
+bool writer_make_thread(void *(*main_function)(void *), void *argument, size_t stack_bytes);
+
+/*
+ * Takes the calling thread's table of descriptors and its root away from what the target shares.
+ * @return false when the kernel refuses.
+ */
+bool writer_leave_shared_state(void);
+
+/* The threads of the shim: they are no threads of the target. Any thread. */
+bool writer_is_own_thread(int tid);
+unsigned writer_own_thread_count(void);
 
 /* Asks for a sample of the process's totals, soon; does not wait. One system call at most. */
 void writer_want_sample(void);

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread that has the perf events of page faults; see fault_events.h. It has a table of
+ * descriptors of its own, so that the target finds none of the events' numbers, and sleeps in poll
+ * until a ring is filled by a quarter, the writer wants something, or threads must be looked for.
+ * No file of the shim but this one makes calls on the events.
+ */
+#include "fault_events.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "hook.h"
+#include "init.h"
+#include "options.h"
+#include "own_fds.h"
+#include "real.h"
+#include "ring.h"
+#include "sys.h"
+#include "text.h"
+#include "writer.h"
+
+#define MS 1000000u
+#define PAGE_BYTES 4096u
+#define CPU_RINGS_MAX 8u /* 96 inherited events cost a new thread 600 us */
+#define CPU_RING_PAGES 128u /* perf_event_mlock_kb grants as much to every user, for each CPU */
+#define FREE_RING_PAGES 512u /* of who may lock memory: nothing of the target's limit is used */
+#define THREAD_RING_PAGES 64u
+#define THREAD_AGE_NS (20u * MS)
+#define LOOK_MS 20 /* for new threads */
+#define ANSWER_NS (500u * MS)
+#define STACK_BYTES (256u << 10)
+
+/* The kernel's numbers: enums there, and missing in older headers. */
+#define FORMAT_LOST (1u << 4)
+#define SAMPLE_DATA_PAGE_SIZE (1u << 22)
+
+enum request { REQUEST_COUNT = 1, REQUEST_ON = 2, REQUEST_OFF = 4 };
+
+static struct fault_ring rings[FAULT_RING_MAX];
+static uint32_t ring_count;
+static enum fault_method method = FAULT_NOTHING;
+static char reason[128];
+static uint32_t thread_tid; /* futex: set when the events count, or cannot */
+static int target_tid;
+static int wait_handle, wake_handle; /* of a pipe that is in the writer's table, too */
+static uint32_t requests;
+static uint32_t asked, answered; /* requests so far, and those that were served; futex */
+static struct fault_counts ended; /* of rings that are gone */
+static struct fault_counts counts;
+static uint32_t counts_lock; /* odd while they are written */
+
+/* What older kernels do not know is left out, one by one. */
+static bool has_lost = true, has_page_sizes = true, has_clock = true, has_inherit_thread = true;
+
+/* ---- opening ---- */
+struct wanted {
+	enum fault_event event;
+	int tid, cpu;
+	bool is_inherited, is_sampled;
+};
+
+static void fill_attributes(struct perf_event_attr *attr, const struct wanted *wanted)
+{
+	static const uint64_t configs[FAULT_EVENTS] = {
+		PERF_COUNT_SW_PAGE_FAULTS, PERF_COUNT_SW_PAGE_FAULTS_MIN,
+		PERF_COUNT_SW_PAGE_FAULTS_MAJ};
+
+	memset(attr, 0, sizeof(*attr));
+	attr->size = sizeof(*attr);
+	attr->type = PERF_TYPE_SOFTWARE;
+	attr->config = configs[wanted->event];
+	attr->read_format = has_lost ? FORMAT_LOST : 0;
+	attr->inherit = wanted->is_inherited;
+	attr->exclude_kernel = 1;
+	attr->exclude_hv = 1;
+	attr->inherit_thread = has_inherit_thread && wanted->is_inherited;
+	if (!wanted->is_sampled)
+		return;
+	attr->sample_period = 1;
+	attr->sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
+			    PERF_SAMPLE_ADDR;
+	attr->sample_type |= wanted->event == FAULT_ENTRY ? PERF_SAMPLE_IP : PERF_SAMPLE_CPU;
+	if (has_page_sizes && wanted->event != FAULT_ENTRY)
+		attr->sample_type |= SAMPLE_DATA_PAGE_SIZE;
+	attr->use_clockid = has_clock;
+	attr->clockid = has_clock ? CLOCK_MONOTONIC : 0;
+	attr->watermark = 1;
+}
+
+static long open_once(const struct wanted *wanted, uint32_t watermark)
+{
+	struct perf_event_attr attr;
+
+	fill_attributes(&attr, wanted);
+	if (wanted->is_sampled)
+		attr.wakeup_watermark = watermark;
+	return SYS_CALL(perf_event_open, &attr, wanted->tid, wanted->cpu, -1,
+			PERF_FLAG_FD_CLOEXEC, 0);
+}
+
+/* @return whether there was still something to leave out. */
+static bool ask_for_less(void)
+{
+	bool *const optional[] = {&has_lost, &has_page_sizes, &has_inherit_thread};
+
+	for (unsigned i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+		if (*optional[i]) {
+			*optional[i] = false;
+			return true;
+		}
+	return false;
+}
+
+static long open_event(const struct wanted *wanted, uint32_t watermark)
+{
+	long fd;
+
+	do
+		fd = open_once(wanted, watermark);
+	while (fd == -EINVAL && ask_for_less());
+	return fd;
+}
+
+static const char *error_name(long error)
+{
+	switch (-error) {
+	case EPERM:
+		return "EPERM";
+	case EACCES:
+		return "EACCES";
+	case ENOSYS:
+		return "ENOSYS";
+	case EMFILE:
+		return "EMFILE";
+	case EINVAL:
+		return "EINVAL";
+	default:
+		return "an error";
+	}
+}
+
+static void say_reason(const char *what, long error)
+{
+	char paranoid[16] = "";
+	long length = text_read_file("/proc/sys/kernel/perf_event_paranoid", paranoid,
+				     sizeof(paranoid));
+
+	if (length > 0)
+		paranoid[length - 1] = '\0';
+	text_format(reason, sizeof(reason), "%s: %s (perf_event_paranoid %s)", what,
+		    error_name(error), length > 0 ? paranoid : "unknown");
+}
+
+static void close_events(struct fault_ring *ring)
+{
+	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
+		if (ring->fds[i] >= 0)
+			sys_close(ring->fds[i]);
+		ring->fds[i] = -1;
+	}
+}
+
+/* As large as it is granted; @return false when not even a page is. */
+static bool map_ring(struct fault_ring *ring, unsigned pages)
+{
+	for (; pages; pages /= 2) {
+		size_t bytes = (pages + 1) * (size_t)PAGE_BYTES;
+
+		ring->page = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+				     ring->fds[FAULT_ENTRY], 0);
+		ring->data_bytes = bytes - PAGE_BYTES;
+		if (ring->page)
+			return true;
+	}
+	return false;
+}
+
+/* All three write to the ring of the first one. */
+static bool join_events(struct fault_ring *ring)
+{
+	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
+		if (i && SYS_CALL(ioctl, ring->fds[i], PERF_EVENT_IOC_SET_OUTPUT,
+				  ring->fds[FAULT_ENTRY], 0, 0, 0) < 0)
+			return false;
+		if (SYS_CALL(ioctl, ring->fds[i], PERF_EVENT_IOC_ID, &ring->ids[i], 0, 0, 0) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Opens the three events of a CPU or thread. @return 0, or minus errno with nothing left open. */
+static long open_events(struct fault_ring *ring, int tid, int cpu, bool is_sampled, unsigned pages)
+{
+	for (unsigned i = 0; i < FAULT_EVENTS; i++)
+		ring->fds[i] = -1;
+	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
+		const struct wanted wanted = {i, tid, cpu, cpu >= 0 || !is_sampled, is_sampled};
+		long fd = open_event(&wanted, pages * PAGE_BYTES / 4);
+
+		if (fd < 0) {
+			close_events(ring);
+			return fd;
+		}
+		ring->fds[i] = (int)fd;
+	}
+	ring->has_page_sizes = has_page_sizes;
+	if (!is_sampled || (map_ring(ring, pages) && join_events(ring)))
+		return 0;
+	if (ring->page)
+		sys_unmap(ring->page, ring->data_bytes + PAGE_BYTES);
+	ring->page = NULL;
+	close_events(ring);
+	return -EPERM;
+}
+
+#define CAPABILITY_IPC_LOCK 14
+
+static bool may_lock_memory(void)
+{
+	char status[4096];
+	const char *mask;
+
+	if (text_read_file("/proc/self/status", status, sizeof(status)) <= 0)
+		return false;
+	mask = strstr(status, "CapEff:\t");
+	return mask && text_number(mask + strlen("CapEff:\t"), 16) >> CAPABILITY_IPC_LOCK & 1;
+}
+
+static unsigned ring_pages(unsigned usual)
+{
+	unsigned wanted = options_get()->fault_page_count;
+
+	return wanted ? wanted : may_lock_memory() ? FREE_RING_PAGES : usual;
+}
+
+static void publish(struct fault_ring *ring, int tid)
+{
+	uint32_t index = (uint32_t)(ring - rings);
+
+	ring->tid = tid;
+	__atomic_store_n(&ring->state, FAULT_RING_LIVE, __ATOMIC_RELEASE);
+	if (index >= ring_count)
+		__atomic_store_n(&ring_count, index + 1, __ATOMIC_RELEASE);
+}
+
+static void close_all(void)
+{
+	for (uint32_t i = 0; i < ring_count; i++) {
+		close_events(&rings[i]);
+		if (rings[i].page)
+			sys_unmap(rings[i].page, rings[i].data_bytes + PAGE_BYTES);
+		rings[i].page = NULL;
+		__atomic_store_n(&rings[i].state, FAULT_RING_FREE, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&ring_count, 0, __ATOMIC_RELEASE);
+}
+
+static bool open_by_cpu(const uint64_t *cpus, unsigned words)
+{
+	unsigned pages = ring_pages(CPU_RING_PAGES);
+	unsigned made = 0;
+
+	for (unsigned cpu = 0; cpu < words * 64; cpu++) {
+		long error;
+
+		if (!(cpus[cpu / 64] >> cpu % 64 & 1))
+			continue;
+		error = open_events(&rings[made], target_tid, (int)cpu, true, pages);
+		if (error || !has_inherit_thread || !has_clock) {
+			if (!error)
+				publish(&rings[made], 0);
+			say_reason("perf rings for each CPU", error ? error : -EINVAL);
+			close_all();
+			return false;
+		}
+		publish(&rings[made++], 0);
+	}
+	return made;
+}
+
+static struct fault_ring *free_ring(void)
+{
+	for (uint32_t i = 0; i < FAULT_RING_MAX; i++)
+		if (__atomic_load_n(&rings[i].state, __ATOMIC_ACQUIRE) == FAULT_RING_FREE)
+			return &rings[i];
+	return NULL;
+}
+
+static bool open_thread(int tid)
+{
+	struct fault_ring *ring = free_ring();
+	long error = ring ? open_events(ring, tid, -1, true, ring_pages(THREAD_RING_PAGES))
+			  : -EMFILE;
+
+	if (error) {
+		say_reason("perf rings for each thread", error);
+		return false;
+	}
+	publish(ring, tid);
+	return true;
+}
+
+static bool open_counters(void)
+{
+	long error = open_events(&rings[0], target_tid, -1, false, 0);
+
+	if (error) {
+		say_reason("perf_event_open", error);
+		return false;
+	}
+	publish(&rings[0], 0);
+	return true;
+}
+
+/* Whether this way or a better one was asked for. */
+static bool is_allowed(enum fault_method which)
+{
+	int wanted = options_get()->fault_method;
+
+	return wanted < 0 || wanted == (int)which;
+}
+
+static enum fault_method open_all(void)
+{
+	uint64_t cpus[128];
+	long bytes = SYS_CALL(sched_getaffinity, target_tid, sizeof(cpus), cpus, 0, 0, 0);
+	unsigned words = bytes > 0 ? (unsigned)bytes / 8 : 0, cpu_count = 0;
+
+	for (unsigned i = 0; i < words; i++)
+		cpu_count += (unsigned)__builtin_popcountll(cpus[i]);
+	if (options_get()->fault_method > FAULT_RINGS_BY_CPU)
+		text_copy(reason, sizeof(reason), "LLMTRACE_FAULTS asks for it");
+	else if (cpu_count > CPU_RINGS_MAX && options_get()->fault_method < 0)
+		text_format(reason, sizeof(reason), "%u CPUs: events for each would cost new threads",
+			    (uint64_t)cpu_count);
+	else if (cpu_count && open_by_cpu(cpus, words))
+		return FAULT_RINGS_BY_CPU;
+	if (is_allowed(FAULT_RINGS_BY_THREAD) && open_thread(target_tid))
+		return FAULT_RINGS_BY_THREAD;
+	return is_allowed(FAULT_COUNTERS) && open_counters() ? FAULT_COUNTERS : FAULT_NOTHING;
+}
+
+/* ---- counters ---- */
+static void add_counts(struct fault_counts *sum, const struct fault_ring *ring)
+{
+	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
+		uint64_t values[2] = {0, 0};
+
+		if (ring->fds[i] < 0 || sys_read(ring->fds[i], values, sizeof(values)) < 8)
+			continue;
+		sum->events[i] += values[0];
+		sum->lost_count += has_lost ? values[1] : 0;
+	}
+	sum->ring_bytes += ring->page ? ring->data_bytes : 0;
+}
+
+static void count(void)
+{
+	struct fault_counts sum = ended;
+
+	sum.own_minor_count = hook_faults_now().minor_count;
+
+	for (uint32_t i = 0; i < ring_count; i++)
+		if (rings[i].state == FAULT_RING_LIVE)
+			add_counts(&sum, &rings[i]);
+	__atomic_add_fetch(&counts_lock, 1, __ATOMIC_ACQ_REL);
+	counts = sum;
+	__atomic_add_fetch(&counts_lock, 1, __ATOMIC_RELEASE);
+}
+
+struct fault_counts fault_events_counts(void)
+{
+	struct fault_counts copy;
+	uint32_t before, after;
+
+	do {
+		before = __atomic_load_n(&counts_lock, __ATOMIC_ACQUIRE);
+		copy = counts;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		after = __atomic_load_n(&counts_lock, __ATOMIC_RELAXED);
+	} while (before != after || before % 2);
+	return copy;
+}
+
+/* ---- threads that come and go ---- */
+static bool has_ring(int tid)
+{
+	for (uint32_t i = 0; i < ring_count; i++)
+		if (rings[i].state == FAULT_RING_LIVE && rings[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Threads that were there at the last look already are 20 ms old. */
+#define YOUNG_MAX 1024u
+static int young[YOUNG_MAX];
+static unsigned young_count;
+
+static bool was_young(int tid)
+{
+	for (unsigned i = 0; i < young_count; i++)
+		if (young[i] == tid)
+			return true;
+	return false;
+}
+
+static void look_at_thread(int tid, int *seen, unsigned *seen_count)
+{
+	if (writer_is_own_thread(tid) || has_ring(tid))
+		return;
+	if (was_young(tid))
+		open_thread(tid);
+	else if (*seen_count < YOUNG_MAX)
+		seen[(*seen_count)++] = tid;
+}
+
+static void look_for_threads(void)
+{
+	static char entries[8192] __attribute__((aligned(8)));
+	static int seen[YOUNG_MAX];
+	unsigned seen_count = 0;
+	long fd = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), got;
+
+	if (fd < 0)
+		return;
+	while ((got = sys_getdents((int)fd, entries, sizeof(entries))) > 0)
+		for (long at = 0; at < got;) {
+			const struct sys_dirent *entry = (const void *)(entries + at);
+
+			if (entry->name[0] != '.')
+				look_at_thread((int)text_number(entry->name, 10), seen,
+					       &seen_count);
+			at += entry->length;
+		}
+	sys_close((int)fd);
+	memcpy(young, seen, seen_count * sizeof(seen[0]));
+	young_count = seen_count;
+}
+
+static void retire_rings(void)
+{
+	for (uint32_t i = 0; i < ring_count; i++) {
+		struct fault_ring *ring = &rings[i];
+		uint32_t state = __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE);
+
+		if (state == FAULT_RING_LIVE && sys_tgkill(init_pid, ring->tid, 0) == -ESRCH) {
+			add_counts(&ended, ring);
+			ended.ring_bytes -= ring->data_bytes;
+			close_events(ring);
+			__atomic_store_n(&ring->state, FAULT_RING_ENDED, __ATOMIC_RELEASE);
+			ring_wake_writer();
+		} else if (state == FAULT_RING_TAKEN) {
+			sys_unmap(ring->page, ring->data_bytes + PAGE_BYTES);
+			ring->page = NULL;
+			__atomic_store_n(&ring->state, FAULT_RING_FREE, __ATOMIC_RELEASE);
+		}
+	}
+}
+
+/* ---- the thread ---- */
+static void switch_events(bool is_on)
+{
+	for (uint32_t i = 0; i < ring_count; i++)
+		for (unsigned k = 0; rings[i].state == FAULT_RING_LIVE && k < FAULT_EVENTS; k++)
+			SYS_CALL(ioctl, rings[i].fds[k],
+				 is_on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0, 0, 0,
+				 0);
+}
+
+static void serve(void)
+{
+	uint32_t ticket = __atomic_load_n(&asked, __ATOMIC_ACQUIRE);
+	uint32_t wanted = __atomic_exchange_n(&requests, 0, __ATOMIC_ACQ_REL);
+
+	if (!wanted)
+		return;
+	if (wanted & (REQUEST_ON | REQUEST_OFF))
+		switch_events(wanted & REQUEST_ON);
+	count();
+	__atomic_store_n(&answered, ticket, __ATOMIC_RELEASE);
+	sys_futex_wake(&answered, INT32_MAX);
+}
+
+/* Rings that can be waited for; what hangs up, as its first thread has ended, is left out. */
+static unsigned fill_polls(struct pollfd *polls)
+{
+	unsigned used = 0;
+
+	polls[used++] = (struct pollfd){own_fd_number(wait_handle), POLLIN, 0};
+	for (uint32_t i = 0; i < ring_count; i++)
+		if (rings[i].state == FAULT_RING_LIVE && rings[i].page)
+			polls[used++] = (struct pollfd){rings[i].fds[FAULT_ENTRY], POLLIN, 0};
+	return used;
+}
+
+static void wait_for_work(void)
+{
+	static struct pollfd polls[FAULT_RING_MAX + 1];
+	static bool is_hung_up;
+	const struct timespec look = {0, LOOK_MS * MS}, nap = {0, 5 * MS};
+	unsigned used = fill_polls(polls);
+	char bytes[64];
+	bool is_filled = false;
+
+	SYS_CALL(ppoll, polls, is_hung_up ? 1 : used,
+		 method == FAULT_RINGS_BY_THREAD ? &look : is_hung_up ? &nap : NULL, NULL, 8, 0);
+	if (polls[0].revents & POLLIN)
+		sys_read(polls[0].fd, bytes, sizeof(bytes));
+	for (unsigned i = 1; i < used && !is_hung_up; i++) {
+		is_filled |= polls[i].revents & POLLIN;
+		if (polls[i].revents & (POLLHUP | POLLERR) && method == FAULT_RINGS_BY_CPU)
+			is_hung_up = true;
+	}
+	if (is_filled || is_hung_up)
+		ring_wake_writer();
+}
+
+static void *fault_main(void *argument)
+{
+	(void)argument;
+	hook_self.mark = HOOK_MARK_OWN;
+	SYS_CALL(prctl, PR_SET_NAME, "llmtrace-faults", 0, 0, 0, 0);
+	if (writer_leave_shared_state()) {
+		method = open_all();
+	} else {
+		method = FAULT_NOTHING;
+		text_format(reason, sizeof(reason), "no table of descriptors of our own");
+	}
+	__atomic_store_n(&thread_tid, (uint32_t)sys_gettid(), __ATOMIC_RELEASE);
+	sys_futex_wake(&thread_tid, 1);
+	while (method != FAULT_NOTHING) {
+		wait_for_work();
+		if (method == FAULT_RINGS_BY_THREAD) {
+			look_for_threads();
+			retire_rings();
+		}
+		serve();
+	}
+	return NULL;
+}
+
+/* ---- entered by others ---- */
+void fault_events_start(void)
+{
+	int ends[2];
+
+	method = FAULT_NOTHING;
+	target_tid = sys_gettid();
+	wait_handle = wake_handle = -1;
+	if (SYS_CALL(pipe2, ends, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0) == 0) {
+		wait_handle = own_fd_adopt(ends[0]);
+		wake_handle = own_fd_adopt(ends[1]);
+	}
+	if (wait_handle < 0 || wake_handle < 0 || !writer_make_thread(fault_main, NULL, STACK_BYTES)) {
+		text_format(reason, sizeof(reason), "no thread or descriptor for it");
+		return;
+	}
+	while (!__atomic_load_n(&thread_tid, __ATOMIC_ACQUIRE))
+		sys_futex_wait(&thread_tid, 0, 10 * MS);
+}
+
+int fault_events_tid(void)
+{
+	return method == FAULT_NOTHING ? 0 : (int)__atomic_load_n(&thread_tid, __ATOMIC_ACQUIRE);
+}
+
+enum fault_method fault_events_method(void)
+{
+	return method;
+}
+
+const char *fault_method_name(enum fault_method which)
+{
+	static const char *const names[] = {"perf rings for each CPU", "perf rings for each thread",
+					    "perf counters", "getrusage and /proc"};
+
+	return names[which];
+}
+
+const char *fault_events_reason(void)
+{
+	return reason;
+}
+
+uint32_t fault_ring_count(void)
+{
+	return __atomic_load_n(&ring_count, __ATOMIC_ACQUIRE);
+}
+
+struct fault_ring *fault_ring_at(uint32_t index)
+{
+	return &rings[index];
+}
+
+/* @return the number of the request. */
+static uint32_t ask(uint32_t request)
+{
+	uint32_t ticket;
+
+	__atomic_or_fetch(&requests, request, __ATOMIC_ACQ_REL);
+	ticket = __atomic_add_fetch(&asked, 1, __ATOMIC_ACQ_REL);
+	sys_write(own_fd_number(wake_handle), "", 1);
+	return ticket;
+}
+
+static void ask_and_wait(uint32_t request)
+{
+	uint64_t begin_ns = clock_monotonic_ns();
+	uint32_t ticket = ask(request), seen;
+
+	while ((int32_t)((seen = __atomic_load_n(&answered, __ATOMIC_ACQUIRE)) - ticket) < 0 &&
+	       clock_monotonic_ns() - begin_ns < ANSWER_NS)
+		sys_futex_wait(&answered, seen, 10 * MS);
+}
+
+void fault_events_switch(bool is_on)
+{
+	if (method != FAULT_NOTHING)
+		ask_and_wait(is_on ? REQUEST_ON : REQUEST_OFF);
+}
+
+void fault_events_count_now(bool may_wait)
+{
+	if (method == FAULT_NOTHING)
+		return;
+	if (may_wait)
+		ask_and_wait(REQUEST_COUNT);
+	else
+		ask(REQUEST_COUNT);
+}
+
+bool fault_rings_own(uint64_t addr)
+{
+	uint32_t in_use = fault_ring_count();
+
+	for (uint32_t i = 0; i < in_use; i++)
+		if (rings[i].page && addr >= (uintptr_t)rings[i].page &&
+		    addr < (uintptr_t)rings[i].page + rings[i].data_bytes + PAGE_BYTES)
+			return true;
+	return false;
+}
