@@ -115,9 +115,14 @@ static void add_stats(struct ring_out *out, const struct ring_copy *ring, uint64
 	const struct pool_clock *clock = &out->pool->clock;
 	const struct lt_ring *head = ring->head;
 	struct lt_ev_stream_stats *stats = (struct lt_ev_stream_stats *)out->at;
+	uint64_t time_ns = pool_time_ns(clock, head->start);
 
+	if (time_ns < clock->anchor.ns)
+		time_ns = clock->anchor.ns;
+	if (time_ns < out->latest_ns)
+		time_ns = out->latest_ns;
 	*stats = (struct lt_ev_stream_stats){
-		.head.time = out->latest_ns > clock->anchor.ns ? out->latest_ns : clock->anchor.ns,
+		.head.time = time_ns,
 		.head.state = LT_STATE(LT_KIND_stream_stats, LT_SLOTS(stream_stats), 0, 0),
 		.event_count = event_count,
 		.lost_count = head->lost_count,

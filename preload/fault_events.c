@@ -471,16 +471,21 @@ static void switch_events(bool is_on)
 				 0);
 }
 
+/*
+ * A ticket is drawn when its bits are set: those of all that are answered here were seen now, or
+ * the last time.
+ */
 static void serve(void)
 {
 	uint32_t ticket = __atomic_load_n(&asked, __ATOMIC_ACQUIRE);
 	uint32_t wanted = __atomic_exchange_n(&requests, 0, __ATOMIC_ACQ_REL);
 
-	if (!wanted)
-		return;
 	if (wanted & (REQUEST_ON | REQUEST_OFF))
 		switch_events(wanted & REQUEST_ON);
-	count();
+	if (wanted)
+		count();
+	if (ticket == answered)
+		return;
 	__atomic_store_n(&answered, ticket, __ATOMIC_RELEASE);
 	sys_futex_wake(&answered, INT32_MAX);
 }
@@ -544,19 +549,23 @@ static void *fault_main(void *argument)
 }
 
 /* ---- entered by others ---- */
-void fault_events_start(void)
+void fault_events_prepare(void)
 {
 	int ends[2];
 
-	method = FAULT_NOTHING;
-	target_tid = sys_gettid();
 	wait_handle = wake_handle = -1;
-	if (SYS_CALL(pipe2, ends, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0) == 0) {
-		wait_handle = own_fd_adopt(ends[0]);
-		wake_handle = own_fd_adopt(ends[1]);
-	}
-	if (wait_handle < 0 || wake_handle < 0 || !writer_make_thread(fault_main, NULL, STACK_BYTES)) {
-		text_format(reason, sizeof(reason), "no thread or descriptor for it");
+	if (SYS_CALL(pipe2, ends, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0) < 0)
+		return;
+	wait_handle = own_fd_adopt(ends[0]);
+	wake_handle = own_fd_adopt(ends[1]);
+}
+
+void fault_events_start(void)
+{
+	target_tid = sys_gettid();
+	if (wait_handle < 0 || wake_handle < 0 ||
+	    !writer_make_thread(fault_main, NULL, STACK_BYTES)) {
+		text_copy(reason, sizeof(reason), "no thread or descriptors for it");
 		return;
 	}
 	while (!__atomic_load_n(&thread_tid, __ATOMIC_ACQUIRE))

@@ -53,6 +53,12 @@ struct fault_counts {
 };
 
 /*
+ * Makes what the writer wakes the thread with: before the writer has a table of descriptors of its
+ * own.
+ */
+void fault_events_prepare(void);
+
+/*
  * Opens the events for the calling thread and all that it will make, and starts the thread that
  * waits for them. Called with all signals blocked, before the target goes on. Returns when the
  * events count.

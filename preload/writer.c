@@ -297,7 +297,8 @@ static void *writer_main(void *argument)
 	trace_file_be_patient();
 	if (pool_header->groups & LT_GROUP_faults) {
 		faults_begin(own_ring);
-		fault_events_switch(!control_is_stopped());
+		if (control_is_stopped())
+			fault_events_switch(false);
 	}
 	pass(true);
 	while (!is_closed) {
