@@ -215,27 +215,35 @@ void interval_map_clear(struct interval_map *map, uint64_t begin, uint64_t bytes
 
 void interval_map_set(struct interval_map *map, uint64_t begin, uint64_t bytes, uint32_t value)
 {
-	struct interval added = { begin, range_end(begin, bytes), value };
+	struct interval added = { .begin = begin, .end = range_end(begin, bytes), .value = value };
 
-	if (bytes)
-		replace_range(map, begin, added.end, &added);
+	interval_map_put(map, &added);
 }
 
-uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t bytes, uint32_t value)
+void interval_map_put(struct interval_map *map, const struct interval *added)
 {
-	uint64_t end = range_end(begin, bytes), filled = 0;
+	if (added->begin < added->end)
+		replace_range(map, added->begin, added->end, added);
+}
+
+uint64_t interval_map_fill(struct interval_map *map, const struct interval *added)
+{
+	uint64_t begin = added->begin, end = added->end, filled = 0;
 
 	while (begin < end) {
 		const struct interval *next = interval_map_next(map, begin);
-		uint64_t hole_end = next && next->begin < end ? next->begin : end;
+		struct interval part = *added;
 
-		if (hole_end <= begin) {
+		if (next && next->begin <= begin) {
 			begin = next->end;
 			continue;
 		}
-		interval_map_set(map, begin, hole_end - begin, value);
-		filled += hole_end - begin;
-		begin = hole_end;
+		part.begin = begin;
+		if (next && next->begin < end)
+			part.end = next->begin;
+		interval_map_put(map, &part);
+		filled += part.end - part.begin;
+		begin = part.end;
 	}
 	return filled;
 }
@@ -243,7 +251,7 @@ uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t by
 uint64_t interval_set_add(struct interval_map *map, uint64_t begin, uint64_t bytes)
 {
 	uint64_t end = range_end(begin, bytes), held = 0;
-	struct interval joined = { begin, end, 0 };
+	struct interval joined = { .begin = begin, .end = end };
 	struct place place = lower(map, begin ? begin - 1 : 0);
 
 	if (!bytes)

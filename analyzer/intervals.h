@@ -14,6 +14,7 @@
 struct interval {
 	uint64_t begin, end;	/* end is the first address behind it */
 	uint32_t value;
+	uint64_t shift;		/* address + shift is its offset in a file; splitting keeps it */
 };
 
 /* Zeroed memory is an empty map. */
@@ -43,10 +44,12 @@ void interval_map_clear(struct interval_map *map, uint64_t begin, uint64_t bytes
 /* Gives [begin, begin + bytes) this value; what was there before is replaced. */
 void interval_map_set(struct interval_map *map, uint64_t begin, uint64_t bytes, uint32_t value);
 
-/* Gives this value to those parts of [begin, begin + bytes) that no interval holds. @return their
- * bytes. */
-uint64_t interval_map_fill(struct interval_map *map, uint64_t begin, uint64_t bytes,
-			   uint32_t value);
+/* The same for a whole interval, with its shift. */
+void interval_map_put(struct interval_map *map, const struct interval *added);
+
+/* Gives the value and the shift to those parts of the interval that no other one holds. @return
+ * their bytes. */
+uint64_t interval_map_fill(struct interval_map *map, const struct interval *added);
 
 /* For sets of bytes: adds the range and joins it with its neighbours. @return bytes that were new.
  */

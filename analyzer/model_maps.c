@@ -11,10 +11,12 @@
 #include "report_alloc.h"
 
 #define PAGE_MASK 4095ull
+#define UNKNOWN_BYTES 65536u	/* faults this near to each other are taken for neighbours */
+#define UNKNOWN_COUNT_MAX 65536u
 
 /* The range that a thread's mremap has taken away and not yet put back. */
 struct stream_remap {
-	uint64_t addr, length_bytes;
+	uint64_t addr, length_bytes, shift;
 	uint32_t group;
 	bool is_known;
 };
@@ -28,6 +30,7 @@ void map_model_init(struct map_model *model, uint32_t stream_limit)
 void map_model_release(struct map_model *model)
 {
 	interval_map_release(&model->ranges);
+	interval_map_release(&model->unknowns);
 	free(model->groups);
 	key_index_release(&model->group_keys);
 	free(model->remaps);
@@ -69,13 +72,22 @@ static void clear_range(struct map_model *model, uint64_t addr, uint64_t bytes)
 {
 	interval_map_overlaps(&model->ranges, addr, bytes, take_live, model);
 	interval_map_clear(&model->ranges, addr, bytes);
+	interval_map_clear(&model->unknowns, addr, bytes);	/* what comes is something else */
 }
 
-static void set_range(struct map_model *model, uint64_t addr, uint64_t bytes, uint32_t group)
+static uint64_t range_end(uint64_t addr, uint64_t bytes)
 {
+	return bytes > UINT64_MAX - addr ? UINT64_MAX : addr + bytes;
+}
+
+static void set_range(struct map_model *model, uint64_t addr, uint64_t bytes, uint32_t group,
+		      uint64_t shift)
+{
+	struct interval range = { addr, range_end(addr, bytes), group, shift };
+
 	clear_range(model, addr, bytes);
-	interval_map_set(&model->ranges, addr, bytes, group);
-	model->groups[group].live_bytes += bytes;
+	interval_map_put(&model->ranges, &range);
+	model->groups[group].live_bytes += range.end - range.begin;
 }
 
 /* The group that the first byte of a range belongs to; memory of libc when nothing is known. */
@@ -105,7 +117,8 @@ static void apply_map(struct map_model *model, const struct lt_ev_map *event, ui
 	struct map_group *group = &model->groups[i];
 
 	if (!event->error)
-		set_range(model, event->addr, whole_pages(event->length_bytes), i);
+		set_range(model, event->addr, whole_pages(event->length_bytes), i,
+			  event->offset_bytes - event->addr);
 	if (!is_counted)
 		return;
 	group->call_ns += event->duration_ns;
@@ -134,9 +147,12 @@ static void apply_remap_begin(struct map_model *model, const struct lt_ev_remap_
 			      uint32_t stream)
 {
 	struct stream_remap *remap = &model->remaps[stream];
+	const struct interval *range = interval_map_find(&model->ranges, event->addr);
 
-	*remap = (struct stream_remap){ event->addr, whole_pages(event->length_bytes),
-					group_index_at(model, event->addr), true };
+	*remap = (struct stream_remap){ .addr = event->addr, .is_known = true,
+					.length_bytes = whole_pages(event->length_bytes),
+					.shift = range ? range->shift : 0 };
+	remap->group = group_index_at(model, event->addr);
 	clear_range(model, remap->addr, remap->length_bytes);
 }
 
@@ -150,9 +166,10 @@ static void apply_remap_end(struct map_model *model, const struct lt_ev_remap_en
 		remap.group = group_index_at(model, event->addr);
 	model->remaps[stream].is_known = false;
 	if (remap.is_known && (event->error || event->flags & MREMAP_DONTUNMAP))
-		set_range(model, remap.addr, remap.length_bytes, remap.group);
+		set_range(model, remap.addr, remap.length_bytes, remap.group, remap.shift);
 	if (!event->error)
-		set_range(model, event->addr, whole_pages(event->length_bytes), remap.group);
+		set_range(model, event->addr, whole_pages(event->length_bytes), remap.group,
+			  remap.addr + remap.shift - event->addr);
 	group = &model->groups[remap.group];
 	if (!is_counted)
 		return;
@@ -246,17 +263,47 @@ static void clear_seen(struct map_model *model, uint64_t begin, uint64_t end)
 	}
 }
 
+struct resolution {
+	struct map_model *model;
+	const struct interval *line;
+};
+
+static void resolve_unknown(void *context, const struct interval *part)
+{
+	const struct resolution *resolution = context;
+	struct map_group *group = &resolution->model->groups[part->value];
+
+	if (group->unknown_addr >= resolution->line->begin &&
+	    group->unknown_addr < resolution->line->end)
+		group->resolved = resolution->line->value + 1;
+}
+
+/* Faults in memory that a line shows only now: it grew, or came, after the lines before. */
+static void resolve_unknowns(struct map_model *model, const struct interval *line)
+{
+	struct resolution resolution = { model, line };
+
+	if (!model->unknowns.count)
+		return;
+	interval_map_overlaps(&model->unknowns, line->begin, line->end - line->begin,
+			      resolve_unknown, &resolution);
+	interval_map_clear(&model->unknowns, line->begin, line->end - line->begin);
+}
+
 static void apply_seen(struct map_model *model, const struct lt_ev_map_seen *event)
 {
 	enum map_label kind = event->path ? MAP_LABEL_SEEN : MAP_LABEL_SEEN_ANONYMOUS;
 	uint32_t i = group_of(model, kind, event->path, 0);
 	struct map_group *group = &model->groups[i];
+	struct interval line = { event->addr, range_end(event->addr, event->length_bytes), i,
+				 event->offset_bytes - event->addr };
 	uint64_t filled;
 
 	if (model->snapshot_end && event->addr > model->snapshot_end)
 		clear_seen(model, model->snapshot_end, event->addr);
-	model->snapshot_end = event->addr + event->length_bytes;
-	filled = interval_map_fill(&model->ranges, event->addr, event->length_bytes, i);
+	model->snapshot_end = line.end;
+	filled = interval_map_fill(&model->ranges, &line);
+	resolve_unknowns(model, &line);
 	group->live_bytes += filled;
 	group->length_bytes += filled;
 	group->map_count += filled != 0;
@@ -291,4 +338,59 @@ void map_model_apply(struct map_model *model, const struct lt_record *record, ui
 			apply_protect(model, (const struct lt_ev_protect *)record);
 		return;
 	}
+}
+
+/* ---- look-ups ---- */
+
+/* One of each stretch of addresses; a process with very many of them has one for the rest. */
+static uint32_t unknown_group(struct map_model *model, uint64_t addr)
+{
+	const struct interval *known = interval_map_find(&model->unknowns, addr);
+	uint64_t begin = addr - addr % UNKNOWN_BYTES;
+	uint32_t group;
+
+	if (known)
+		return known->value;
+	if (model->unknown_count == UNKNOWN_COUNT_MAX)
+		return group_of(model, MAP_LABEL_UNKNOWN, 0, 0);
+	group = group_of(model, MAP_LABEL_UNKNOWN, ++model->unknown_count, 0);
+	model->groups[group].unknown_addr = addr;
+	interval_map_fill(&model->unknowns, &(struct interval){
+		.begin = begin, .end = range_end(begin, UNKNOWN_BYTES), .value = group });
+	return group;
+}
+
+/* The stretch of addresses, as far as no range is in it. next: the first range behind addr. */
+static struct map_place unknown_place(struct map_model *model, uint64_t addr, size_t next)
+{
+	const struct interval_map *ranges = &model->ranges;
+	struct map_place place = { .group = unknown_group(model, addr),
+				   .begin = addr - addr % UNKNOWN_BYTES };
+
+	place.end = range_end(place.begin, UNKNOWN_BYTES);
+	if (next < ranges->count && ranges->intervals[next].begin < place.end)
+		place.end = ranges->intervals[next].begin;
+	if (next && ranges->intervals[next - 1].end > place.begin)
+		place.begin = ranges->intervals[next - 1].end;
+	return place;
+}
+
+struct map_place map_model_place(struct map_model *model, uint64_t addr)
+{
+	const struct interval *range;
+	size_t i = model->last_range;
+
+	if (i >= model->ranges.count || addr < model->ranges.intervals[i].begin ||
+	    addr >= model->ranges.intervals[i].end)
+		i = interval_map_lower(&model->ranges, addr);
+	if (i == model->ranges.count || addr < model->ranges.intervals[i].begin)
+		return unknown_place(model, addr, i);
+	range = &model->ranges.intervals[i];
+	model->last_range = i;
+	return (struct map_place){ range->value, range->begin, range->end, range->shift };
+}
+
+uint32_t map_model_resolved(const struct map_model *model, uint32_t group)
+{
+	return model->groups[group].resolved ? model->groups[group].resolved - 1 : group;
 }

@@ -21,6 +21,7 @@ enum map_label {
 	MAP_LABEL_FILE,			/* label is a file of the descriptor model */
 	MAP_LABEL_SEEN,			/* label is a string; known from /proc/self/maps alone */
 	MAP_LABEL_SEEN_ANONYMOUS,
+	MAP_LABEL_UNKNOWN,		/* a page fault was there, and nothing is known of it so far */
 };
 
 /* Bits of map_group.advice above the MADV_ values 0..31. */
@@ -41,6 +42,15 @@ struct map_group {
 	uint32_t prot, flags;		/* of the newest mapping */
 	bool has_flags;
 	uint64_t advice;		/* bits: MADV_ values, enum map_advice */
+	uint64_t unknown_addr;		/* of MAP_LABEL_UNKNOWN: where its first fault was */
+	uint32_t resolved;		/* likewise: the group that it turned out to be + 1, or 0 */
+};
+
+/* What lies at an address now, and how far it goes. */
+struct map_place {
+	uint32_t group;
+	uint64_t begin, end;
+	uint64_t shift;			/* address + shift is the offset in the file */
 };
 
 /* mlock and mlockall calls that were refused. */
@@ -58,6 +68,9 @@ struct map_model {
 	uint64_t snapshot_end;		/* where the last line of /proc/self/maps ended */
 	struct lock_failures lock_failures;
 	uint64_t lock_count;
+	size_t last_range;		/* where the last look-up ended: the next is near */
+	struct interval_map unknowns;	/* value: a group of MAP_LABEL_UNKNOWN */
+	uint32_t unknown_count;
 };
 
 void map_model_init(struct map_model *model, uint32_t stream_limit);
@@ -70,5 +83,14 @@ void map_model_release(struct map_model *model);
  */
 void map_model_apply(struct map_model *model, const struct lt_record *record, uint32_t stream,
 		     uint32_t file, bool is_counted);
+
+/*
+ * Looks an address up. Where nothing is known (the heap and stacks grow without a call, libc maps
+ * by itself) it gets a group of its own, which the next reading of /proc/self/maps may resolve.
+ */
+struct map_place map_model_place(struct map_model *model, uint64_t addr);
+
+/* @return the group that a group turned out to be: most are themselves. */
+uint32_t map_model_resolved(const struct map_model *model, uint32_t group);
 
 #endif

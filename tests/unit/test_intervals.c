@@ -112,7 +112,8 @@ static void random_step(struct interval_map *map, uint32_t *values)
 		memset(&values[begin], 0, bytes * sizeof(*values));
 		return;
 	default:
-		filled = interval_map_fill(map, begin, bytes, value);
+		filled = interval_map_fill(map, &(struct interval){ .begin = begin, .value = value,
+								    .end = begin + bytes });
 		for (uint64_t addr = begin; addr < begin + bytes; addr++)
 			expected += !values[addr];
 		assert_int_equal(filled, expected);
@@ -197,9 +198,29 @@ static void test_sets_join_neighbours(void **state)
 	interval_map_release(&set);
 }
 
+/* What is left of an interval still says which offset of a file an address has. */
+static void test_shift_of_parts(void **state)
+{
+	struct interval_map map = { 0 };
+	struct interval file = { .begin = 100, .end = 200, .value = 1, .shift = 900 };
+	struct interval line = { .begin = 90, .end = 210, .value = 2, .shift = 40 };
+
+	(void)state;
+	interval_map_put(&map, &file);
+	interval_map_clear(&map, 120, 10);
+	assert_int_equal(interval_map_find(&map, 119)->shift + 119, 1019);
+	assert_int_equal(interval_map_find(&map, 130)->shift + 130, 1030);
+	assert_int_equal(interval_map_fill(&map, &line), 30);
+	assert_int_equal(interval_map_find(&map, 95)->shift, 40);
+	assert_int_equal(interval_map_find(&map, 125)->shift, 40);
+	assert_int_equal(interval_map_find(&map, 140)->shift, 900);
+	interval_map_release(&map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shift_of_parts),
 		cmocka_unit_test(test_partial_unmap),
 		cmocka_unit_test(test_fixed_over_old),
 		cmocka_unit_test(test_ends_of_the_address_space),
