@@ -6,6 +6,7 @@
 #include "model.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "report_alloc.h"
@@ -31,6 +32,7 @@ void model_release(struct model *model)
 	live_blocks_free(model->blocks);
 	fd_model_free(model->fds);
 	map_model_release(&model->maps);
+	fault_model_release(&model->faults);
 	thread_model_release(&model->threads);
 	sample_series_release(&model->samples);
 	free(model->notices);
@@ -73,6 +75,7 @@ static void apply_map(struct model *model, const struct lt_record *record, uint3
 					kind == LT_KIND_remap_end;
 	if (kind == LT_KIND_map)
 		count_stack(model, record);
+	fault_model_count_call(&model->faults, record);
 	map_model_apply(&model->maps, record, stream, file, model->is_counted);
 }
 
@@ -80,6 +83,7 @@ static void apply_file(struct model *model, const struct lt_record *record)
 {
 	const struct io_access *access = &model->access;
 
+	fault_model_count_call(&model->faults, record);
 	model->has_access = fd_model_apply(model->fds, record, &model->access);
 	if (!model->has_access)
 		return;
@@ -186,6 +190,34 @@ void model_apply(struct model *model, const struct lt_record *record, uint32_t s
 		apply_file(model, record);
 	else if (kind >= LT_KIND_phase_begin && kind <= LT_KIND_mark)
 		phases_apply(model->phases, record, stream);
+	else if (kind >= LT_KIND_fault && kind <= LT_KIND_fault_totals)
+		fault_model_apply(model, record);
 	else if (kind >= LT_KIND_process_sample)
 		apply_system(model, record);
+}
+
+const char *model_map_name(const struct model *model, const struct map_group *group)
+{
+	const char *path;
+
+	switch (group->label_kind) {
+	case MAP_LABEL_FILE:
+		return fd_model_file(model->fds, group->label)->path;
+	case MAP_LABEL_SEEN:
+		path = trace_string(model->trace, group->label);
+		return path ? path : "[no path]";
+	case MAP_LABEL_ANONYMOUS:
+		return "[anonymous]";
+	case MAP_LABEL_UNKNOWN:
+		return "[not known]";
+	default:
+		return "[anonymous, made inside libc]";
+	}
+}
+
+bool model_map_is_own(const struct model *model, const struct map_group *group)
+{
+	const char *name = model_map_name(model, group), *slash = strrchr(name, '/');
+
+	return !strncmp(name, "[llmtrace", 9) || (slash && !strcmp(slash, "/libllmtrace.so"));
 }

@@ -8,6 +8,7 @@
 
 #include "fds.h"
 #include "live_blocks.h"
+#include "model_faults.h"
 #include "model_maps.h"
 #include "model_recording.h"
 #include "model_samples.h"
@@ -49,6 +50,7 @@ struct model {
 	struct io_access access;	/* valid when has_access */
 	bool has_access;
 	struct map_model maps;
+	struct fault_model faults;
 	struct thread_model threads;
 	struct sample_series samples;
 	struct stream_totals streams;
@@ -74,5 +76,11 @@ size_t model_follow_heap(struct model *model, const struct heap_run *run, size_t
 /* Brings the model up to date with an event of another kind. */
 void model_apply(struct model *model, const struct lt_record *record, uint32_t stream,
 		 bool is_counted);
+
+/* @return the path of its file, or the kind of memory in brackets. */
+const char *model_map_name(const struct model *model, const struct map_group *group);
+
+/* @return whether it is memory of the shim: that stands in the head of the report. */
+bool model_map_is_own(const struct model *model, const struct map_group *group);
 
 #endif

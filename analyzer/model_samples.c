@@ -35,6 +35,8 @@ static void add_sample(struct sample_series *series, const struct lt_ev_process_
 	sample->values[SAMPLE_FAULT_COUNT] = minus(event->minor_fault_count +
 						   event->major_fault_count,
 						   series->own.minor_fault_count);
+	sample->values[SAMPLE_ALL_FAULT_COUNT] = event->minor_fault_count +
+						 event->major_fault_count;
 	sample->values[SAMPLE_LOGICAL_BYTES] = event->logical_read_bytes;
 	sample->values[SAMPLE_STORAGE_BYTES] = event->storage_read_bytes;
 	series->has_io = event->has_io && (series->has_io || !series->count);
@@ -110,5 +112,36 @@ bool sample_series_growth(const struct sample_series *series, enum sample_metric
 	if (begin >= end || distance(begin, begin_ns) > edge_ns || distance(end, end_ns) > edge_ns)
 		return false;
 	*ret_growth = minus(end->values[metric], begin->values[metric]);
+	return true;
+}
+
+/* What the metric was at a time; before the first sample and behind the last as there. */
+static double value_at(const struct sample_series *series, enum sample_metric metric,
+		       uint64_t time_ns)
+{
+	size_t i = first_behind(series, time_ns);
+	const struct sample *behind = &series->samples[i], *before = behind - 1;
+	double grown, share;
+
+	if (i == 0)
+		return (double)behind->values[metric];
+	if (i == series->count)
+		return (double)before->values[metric];
+	grown = (double)minus(behind->values[metric], before->values[metric]);
+	share = (double)(time_ns - before->time_ns) / (double)(behind->time_ns - before->time_ns);
+	return (double)before->values[metric] + grown * share;
+}
+
+bool sample_series_spread(const struct sample_series *series, enum sample_metric metric,
+			  uint64_t begin_ns, uint64_t end_ns, double *ret_growth)
+{
+	bool is_io = metric == SAMPLE_LOGICAL_BYTES || metric == SAMPLE_STORAGE_BYTES;
+
+	*ret_growth = 0;
+	if (series->count < 2 || (is_io && !series->has_io) ||
+	    end_ns <= series->samples[0].time_ns ||
+	    begin_ns >= series->samples[series->count - 1].time_ns)
+		return false;
+	*ret_growth = value_at(series, metric, end_ns) - value_at(series, metric, begin_ns);
 	return true;
 }

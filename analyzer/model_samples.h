@@ -15,6 +15,7 @@
 
 enum sample_metric {
 	SAMPLE_CPU_NS, SAMPLE_FAULT_COUNT, SAMPLE_LOGICAL_BYTES, SAMPLE_STORAGE_BYTES,
+	SAMPLE_ALL_FAULT_COUNT,		/* those of the writer too */
 	SAMPLE_METRIC_COUNT,
 };
 
@@ -45,5 +46,13 @@ void sample_series_apply(struct sample_series *series, const struct lt_record *r
  */
 bool sample_series_growth(const struct sample_series *series, enum sample_metric metric,
 			  uint64_t begin_ns, uint64_t end_ns, uint64_t *ret_growth);
+
+/*
+ * How much a metric grew between two times, when growth between two samples is spread evenly: an
+ * estimate for spans that are shorter than the samples are apart, whose sum over a run is exact.
+ * @return false when no sample lies on one of the two sides.
+ */
+bool sample_series_spread(const struct sample_series *series, enum sample_metric metric,
+			  uint64_t begin_ns, uint64_t end_ns, double *ret_growth);
 
 #endif

@@ -82,6 +82,11 @@ static struct thread *living_thread(struct thread_model *model, uint32_t tid, ui
 	return thread;
 }
 
+struct thread *thread_model_of_tid(struct thread_model *model, uint32_t tid, uint64_t time_ns)
+{
+	return living_thread(model, tid, time_ns);
+}
+
 struct thread *thread_model_of_stream(struct thread_model *model, uint32_t stream)
 {
 	const struct trace_stream *info;
@@ -151,6 +156,7 @@ static void absorb(struct thread_model *model, struct thread *thread, uint32_t t
 	thread->cpu_ns = sampled->cpu_ns;
 	thread->run_wait_ns = sampled->run_wait_ns;
 	thread->fault_count = sampled->fault_count;
+	thread->fault_stall_ns += sampled->fault_stall_ns;
 	thread->voluntary_switch_count = sampled->voluntary_switch_count;
 	thread->involuntary_switch_count = sampled->involuntary_switch_count;
 	thread->cpu_mask = sampled->cpu_mask;

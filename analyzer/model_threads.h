@@ -30,6 +30,7 @@ struct thread {
 	uint64_t run_wait_ns;		/* valid with is_sampled */
 	uint64_t cpu_mask;		/* CPUs 0..63 that it may run on; 0: not known */
 	uint64_t alloc_count;
+	uint64_t fault_stall_ns;	/* in user mode, inside the phase that is looked at */
 };
 
 struct thread_model {
@@ -51,6 +52,9 @@ void thread_model_release(struct thread_model *model);
 
 /* @return the thread that owns a stream; valid until the next call. */
 struct thread *thread_model_of_stream(struct thread_model *model, uint32_t stream);
+
+/* @return the thread that has an id at a time; valid until the next call. */
+struct thread *thread_model_of_tid(struct thread_model *model, uint32_t tid, uint64_t time_ns);
 
 /* Applies a record of the group threads. */
 void thread_model_apply(struct thread_model *model, const struct lt_record *record,

@@ -25,6 +25,7 @@ struct phase_counters {
 	uint64_t map_file_bytes;	/* bytes of files mapped */
 	uint64_t thread_create_count;
 	uint64_t read_count, read_bytes, read_ns;
+	uint64_t fault_stall_ns;	/* of faults in user mode */
 };
 
 struct phase_span {
