@@ -19,6 +19,8 @@ const struct analysis *const analyses[] = {
 	&analyze_phases,
 	&analyze_tokens,
 	&analyze_maps,
+	&analyze_faults_by_stack,
+	&analyze_faults_over_time,
 	&analyze_heap_by_stack,
 	&analyze_heap_sizes,
 	&analyze_heap_over_time,

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table `maps`: mappings by file (or kind of memory) and call stack, and the time inside the
- * calls on them: MAP_POPULATE loads a whole model inside one mmap call. Faults outside of calls are
- * not recorded yet: their columns are null.
+ * calls on them: MAP_POPULATE loads a whole model inside one mmap call, which no fault outside of
+ * calls shows.
  */
 #include "analyze.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
+#include "analyze_faults.h"
 #include "report_alloc.h"
 #include "report_hash.h"
 
 struct maps {
 	const struct analysis_context *context;
+};
+
+/* Groups with the same label and the same names in their stacks. */
+struct merged {
+	struct map_group group;
+	struct fault_sums faults;
 };
 
 static const struct column columns[] = {
@@ -126,23 +132,6 @@ static void set_prot(struct table *table, size_t row, uint32_t prot)
 
 /* ---- rows ---- */
 
-static const char *label_of(const struct analysis_context *context, const struct map_group *group)
-{
-	const char *path;
-
-	switch (group->label_kind) {
-	case MAP_LABEL_FILE:
-		return fd_model_file(context->model->fds, group->label)->path;
-	case MAP_LABEL_SEEN:
-		path = trace_string(context->trace, group->label);
-		return path ? path : "[no path]";
-	case MAP_LABEL_ANONYMOUS:
-		return "[anonymous]";
-	default:
-		return "[anonymous, made inside libc]";
-	}
-}
-
 static void add_group(struct map_group *sum, const struct map_group *group)
 {
 	sum->map_count += group->map_count;
@@ -163,79 +152,120 @@ static bool is_seen(const struct map_group *group)
 	return group->label_kind == MAP_LABEL_SEEN || group->label_kind == MAP_LABEL_SEEN_ANONYMOUS;
 }
 
-static void add_row(const struct maps *maps, struct table *table, const struct map_group *group)
+static void set_calls(struct table *table, size_t row, const struct map_group *group)
 {
-	size_t row = table_add_row(table);
 	bool is_called = !is_seen(group);
 
-	table_set_text(table, row, "mapping", label_of(maps->context, group));
-	stack_groups_set(maps->context->stacks, table, row, "stack", group->stack);
-	table_set_u64(table, row, "length_bytes", group->length_bytes);
-	set_prot(table, row, group->prot);
-	set_flags(table, row, group);
-	set_advice(table, row, group);
-	table_set_u64(table, row, "map_count", group->map_count);
-	table_set_u64(table, row, "live_at_exit_bytes", group->live_bytes);
 	analysis_set(table, row, "call_ns", group->call_ns, is_called);
 	analysis_set(table, row, "advise_ns", group->advise_ns, is_called || group->advise_ns);
 	analysis_set(table, row, "unmap_ns", group->unmap_ns, is_called || group->unmap_ns);
 	analysis_set(table, row, "call_minor_count", group->call_minor_count, is_called);
 	analysis_set(table, row, "call_major_count", group->call_major_count, is_called);
+}
+
+static void set_faults(const struct analysis_context *context, struct table *table, size_t row,
+		       const struct fault_sums *faults)
+{
+	bool is_measured = faults_have_addresses(context);
+
+	analysis_set(table, row, "fault_count", faults->fault_count, is_measured);
+	analysis_set(table, row, "major_count", faults->major_count, is_measured);
+	analysis_set(table, row, "fault_stall_ns", faults->stall_ns, is_measured);
+	analysis_set(table, row, "huge_bytes", faults->huge_count * FAULT_HUGE_BYTES, is_measured);
+}
+
+static void add_row(const struct maps *maps, struct table *table, const struct merged *merged)
+{
+	const struct map_group *group = &merged->group;
+	size_t row = table_add_row(table);
+
+	table_set_text(table, row, "mapping", model_map_name(maps->context->model, group));
+	stack_groups_set(maps->context->stacks, table, row, "stack", group->stack);
+	if (group->label_kind != MAP_LABEL_UNKNOWN) {
+		table_set_u64(table, row, "length_bytes", group->length_bytes);
+		set_prot(table, row, group->prot);
+	}
+	set_flags(table, row, group);
+	set_advice(table, row, group);
+	set_faults(maps->context, table, row, &merged->faults);
+	table_set_u64(table, row, "map_count", group->map_count);
+	table_set_u64(table, row, "live_at_exit_bytes", group->live_bytes);
+	set_calls(table, row, group);
 	table_set_u64(table, row, "locked_bytes", group->locked_bytes);
 	table_set_u64(table, row, "failed_count", group->failed_count);
 }
 
-/* Groups with the same label and the same names in their stacks are one row. */
-static size_t merge(const struct maps *maps, struct map_group **ret_merged)
+static uint64_t key_of(const struct maps *maps, const struct map_group *group)
 {
-	const struct map_model *model = &maps->context->model->maps;
-	struct map_group *merged = report_alloc(model->group_count, sizeof(*merged));
+	uint64_t stack = stack_groups_of(maps->context->stacks, group->stack);
+	uint32_t label = group->label_kind == MAP_LABEL_UNKNOWN ? 0 : group->label;
+
+	return stack << 35 | (uint64_t)label << 3 | (uint64_t)group->label_kind;
+}
+
+static void merge_group(const struct maps *maps, struct key_index *keys, size_t i,
+			struct merged *merged)
+{
+	const struct map_group *group = &maps->context->model->maps.groups[i];
+	uint32_t count = keys->count, k = key_index_put(keys, key_of(maps, group));
+	struct map_group sum = *group;
+
+	if (keys->count == count)
+		add_group(&sum, &merged[k].group);
+	merged[k].group = sum;
+}
+
+/* The faults of memory that was known only afterwards go to what it turned out to be. */
+static void merge_faults(const struct maps *maps, const struct key_index *keys, size_t i,
+			 struct merged *merged)
+{
+	const struct model *model = maps->context->model;
+	struct fault_sums faults = fault_model_group(&model->faults, (uint32_t)i);
+	uint32_t group = map_model_resolved(&model->maps, (uint32_t)i);
+	uint32_t k = key_index_find(keys, key_of(maps, &model->maps.groups[group]));
+
+	fault_sums_join(&merged[k].faults, &faults);
+}
+
+static size_t merge(const struct maps *maps, struct merged **ret_merged)
+{
+	size_t group_count = maps->context->model->maps.group_count, count;
+	struct merged *merged = report_alloc(group_count, sizeof(*merged));
 	struct key_index keys = { 0 };
-	size_t count = 0;
 
-	for (size_t i = 0; i < model->group_count; i++) {
-		const struct map_group *group = &model->groups[i];
-		uint64_t stack = stack_groups_of(maps->context->stacks, group->stack);
-		uint32_t k = key_index_put(&keys, stack << 34 | (uint64_t)group->label << 2 |
-						  (uint64_t)group->label_kind);
-		struct map_group sum = *group;
-
-		if (keys.count == count)
-			add_group(&sum, &merged[k]);
-		merged[k] = sum;
-		count = keys.count;
-	}
+	for (size_t i = 0; i < group_count; i++)
+		merge_group(maps, &keys, i, merged);
+	for (size_t i = 0; i < group_count; i++)
+		merge_faults(maps, &keys, i, merged);
+	count = keys.count;
 	key_index_release(&keys);
 	*ret_merged = merged;
 	return count;
 }
 
-/* What the shim itself has mapped stands in the head of the report. */
-static bool is_own(const char *label)
+static bool is_empty(const struct merged *merged)
 {
-	const char *slash = strrchr(label, '/');
+	const struct map_group *group = &merged->group;
 
-	return !strncmp(label, "[llmtrace", 9) || (slash && !strcmp(slash, "/libllmtrace.so"));
-}
-
-static bool is_empty(const struct map_group *group)
-{
-	return !group->map_count && !group->failed_count && !group->advise_ns && !group->unmap_ns;
+	return !group->map_count && !group->failed_count && !group->advise_ns &&
+	       !group->unmap_ns && !merged->faults.fault_count;
 }
 
 static void finish(void *state, struct report *report)
 {
 	struct maps *maps = state;
-	struct map_group *merged;
+	struct merged *merged;
 	size_t count = merge(maps, &merged);
 	struct table *table;
 
 	table = report_add_table(report, "maps", "Memory mappings", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < count; i++)
-		if (!is_empty(&merged[i]) && !is_own(label_of(maps->context, &merged[i])))
+		if (!is_empty(&merged[i]) &&
+		    !model_map_is_own(maps->context->model, &merged[i].group))
 			add_row(maps, table, &merged[i]);
 	table_sort_descending(table, "length_bytes");
+	faults_note_loss(maps->context, table);
 	free(merged);
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "analyze_faults.h"
 #include "report_alloc.h"
 
 static const struct column phase_columns[] = {
@@ -23,7 +24,8 @@ static const struct column phase_columns[] = {
 	{ "alloc_bytes", "bytes", VALUE_U64, false, false, "bytes asked for", "alloc'd", false },
 	{ "fault_count", "count", VALUE_U64, false, true, "page faults by the kernel's counters",
 	  "faults", false },
-	{ "fault_stall_ns", "ns", VALUE_U64, false, true, "time in page faults", "stall", false },
+	{ "fault_stall_ns", "ns", VALUE_U64, false, true,
+	  "time in page faults in user mode, of all threads", "stall", false },
 	{ "read_count", "count", VALUE_U64, false, false, "read calls", "reads", true },
 	{ "read_bytes", "bytes", VALUE_U64, false, false, "bytes that read calls returned", "read",
 	  false },
@@ -113,6 +115,8 @@ static void fill_phase(const struct analysis_context *context, struct table *tab
 	analysis_set(table, i, "thread_create_count", counters->thread_create_count,
 		     analysis_has_group(context, LT_GROUP_threads));
 	set_growth(table, i, "fault_count", context, row, SAMPLE_FAULT_COUNT);
+	analysis_set(table, i, "fault_stall_ns", counters->fault_stall_ns,
+		     faults_have_addresses(context));
 	set_growth(table, i, "cpu_ns", context, row, SAMPLE_CPU_NS);
 	set_growth(table, i, "storage_bytes", context, row, SAMPLE_STORAGE_BYTES);
 }
@@ -130,6 +134,7 @@ static void finish_phases(void *state, struct report *report)
 	}
 	table_set_text_form(table, 24, NULL);
 	analysis_note_bound(context, table);
+	faults_note_loss(context, table);
 	if (context->phases && context->phases[0].kind == PHASE_RUN)
 		table_add_note(table, "no engine call was seen (llama_decode and its kin): "
 				      "the run is one phase");
@@ -219,6 +224,8 @@ static void fill_tokens(const struct analysis_context *context, struct token_tab
 	add_metric(tokens, "alloc_bytes", "bytes", prompt->alloc_bytes, generation->alloc_bytes,
 		   has_heap);
 	add_sampled(tokens, "fault_count", "count", SAMPLE_FAULT_COUNT);
+	add_metric(tokens, "fault_stall_ns", "ns", prompt->fault_stall_ns,
+		   generation->fault_stall_ns, faults_have_addresses(context));
 	add_metric(tokens, "read_bytes", "bytes", prompt->read_bytes, generation->read_bytes,
 		   has_files);
 	add_sampled(tokens, "storage_bytes", "bytes", SAMPLE_STORAGE_BYTES);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze_faults.h"
 #include "report_alloc.h"
 
 struct threads {
@@ -115,6 +116,8 @@ static void add_row(const struct threads *threads, struct table *table, const st
 	set_kernel_numbers(table, row, thread);
 	analysis_set(table, row, "alloc_count", thread->alloc_count,
 		     analysis_has_group(context, LT_GROUP_heap));
+	analysis_set(table, row, "fault_stall_ns", thread->fault_stall_ns,
+		     faults_have_addresses(context));
 	table_set_text(table, row, "start_routine",
 		       stack_groups_function(context->stacks, thread->start_routine, begin_ns));
 	table_set_bool(table, row, "is_alive_at_exit", !thread->end_ns);
@@ -131,6 +134,7 @@ static void finish(void *state, struct report *report)
 	for (size_t i = 0; i < model->count; i++)
 		if (!model->threads[i].is_absorbed)
 			add_row(threads, table, &model->threads[i]);
+	faults_note_loss(threads->context, table);
 	table_sort_descending(table, "alloc_count");
 	table_sort_descending(table, "cpu_ns");
 }

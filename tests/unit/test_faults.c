@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page faults in the report: each one goes to the memory that lay at its address in its moment, runs
+ * are cut at the borders of mappings, what is slow is told by the run's own faults, and nothing is
+ * said where nothing was measured.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault_builder.h"
+#include "report_check.h"
+
+#define MODEL_AT UINT64_C(0x10000000)
+#define MODEL_PAGES 64u
+#define ANON_AT (MODEL_AT + MODEL_PAGES * PAGE)	/* right behind */
+#define ELSEWHERE UINT64_C(0x20000000)
+#define US 1000u
+#define MS 1000000u
+#define RINGS "perf rings for each CPU"
+#define MODEL "/models/m.gguf"
+
+static char path[] = "test_faults.XXXXXX";
+
+static void map_both(struct trace_builder *builder)
+{
+	faults_open_model(builder, 1010, MODEL_PAGES * PAGE);
+	faults_map(builder, 1020, MODEL_AT, MODEL_PAGES * PAGE, 0, MODEL_FD);
+	faults_map(builder, 1030, ANON_AT, MODEL_PAGES * PAGE, 0, -1);
+}
+
+static void finish(struct trace_builder *builder, struct checked *checked, const char *phase)
+{
+	builder_flush(builder, WRITER);
+	builder_finish(builder, true);
+	checked_open(checked, path, phase);
+}
+
+static uint64_t of_map(const struct checked *checked, const char *mapping, const char *column)
+{
+	return checked_number(checked, "maps", checked_row(checked, "maps", "mapping", mapping),
+			      column);
+}
+
+/* 6 of 10 faults lie in front of the border, with 6 tenths of the stall. */
+static void test_run_is_cut_at_the_border(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	faults_run(builder, 5000, LT_fault_kind_minor, ANON_AT - 12 * PAGE, 2, 10, 20000, 900,
+		   STACK_READER);
+	faults_single(builder, 6000, LT_fault_kind_major, MODEL_AT, 700, STACK_OTHER);
+	faults_run(builder, 7000, LT_fault_kind_major, ANON_AT + PAGE, -1, 4, 8003, 100,
+		   STACK_READER);
+	faults_single(builder, 8000, LT_fault_kind_minor_huge, ANON_AT, 50, STACK_OTHER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(of_map(&checked, MODEL, "fault_count"), 6 + 1 + 2);
+	assert_int_equal(of_map(&checked, MODEL, "major_count"), 1 + 2);
+	assert_int_equal(of_map(&checked, MODEL, "fault_stall_ns"), 12000 + 700 + 4002);
+	assert_int_equal(of_map(&checked, MODEL, "huge_bytes"), 0);
+	assert_int_equal(of_map(&checked, "[anonymous]", "fault_count"), 4 + 2 + 1);
+	assert_int_equal(of_map(&checked, "[anonymous]", "fault_stall_ns"), 8000 + 4001 + 50);
+	assert_int_equal(of_map(&checked, "[anonymous]", "huge_bytes"), 2 << 20);
+	assert_true(checked_is_null(&checked, "maps", 0, "touched_bytes"));
+	assert_true(checked_is_null(&checked, "maps", 0, "storage_bytes"));
+	checked_close(&checked);
+}
+
+static size_t row_of(const struct checked *checked, const char *function, const char *mapping)
+{
+	const struct table *table = report_find_table(checked->report, "faults_by_stack");
+
+	for (size_t row = 0; row < table_row_count(table); row++)
+		if (!strcmp(table_get(table, row, "stack")->stack.frames[0], function) &&
+		    !strcmp(table_get(table, row, "mapping")->text, mapping))
+			return row;
+	fail_msg("no row of %s on %s", function, mapping);
+	return 0;
+}
+
+static uint64_t by_stack(const struct checked *checked, const char *function, const char *mapping,
+			 const char *column)
+{
+	return checked_number(checked, "faults_by_stack", row_of(checked, function, mapping),
+			      column);
+}
+
+static void test_by_stack(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	for (unsigned i = 0; i < 20; i++)
+		faults_single(builder, 2000 + i, LT_fault_kind_minor, MODEL_AT, 1500, STACK_READER);
+	faults_single(builder, 3000, LT_fault_kind_minor, MODEL_AT, 32767, STACK_READER);
+	faults_single(builder, 3001, LT_fault_kind_minor, MODEL_AT, 32768, STACK_READER);
+	faults_single(builder, 3002, LT_fault_kind_major, ANON_AT, 5 * MS, STACK_READER);
+	faults_single(builder, 3003, LT_fault_kind_minor_huge, ANON_AT, 9 * MS, STACK_READER);
+	faults_single(builder, 3004, LT_fault_kind_minor, ANON_AT, 0, STACK_OTHER);
+	faults_single(builder, 3005, LT_fault_kind_unfinished, ANON_AT, 77, STACK_OTHER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(checked_row_count(&checked, "faults_by_stack"), 3);
+	assert_int_equal(by_stack(&checked, "read_weights", MODEL, "fault_count"), 22);
+	/* median 1.5 us: slower than 20 us, from the next power of two on */
+	assert_int_equal(by_stack(&checked, "read_weights", MODEL, "slow_count"), 1);
+	assert_int_equal(by_stack(&checked, "read_weights", MODEL, "fault_stall_ns"),
+			 20 * 1500 + 32767 + 32768);
+	assert_int_equal(by_stack(&checked, "read_weights", "[anonymous]", "fault_count"), 2);
+	/* to clear a huge page takes long without any wait */
+	assert_int_equal(by_stack(&checked, "read_weights", "[anonymous]", "slow_count"), 1);
+	assert_int_equal(by_stack(&checked, "read_weights", "[anonymous]", "major_count"), 1);
+	assert_int_equal(by_stack(&checked, "read_weights", "[anonymous]", "huge_bytes"), 2 << 20);
+	assert_int_equal(by_stack(&checked, "other_reader", "[anonymous]", "fault_count"), 1);
+	assert_true(checked_has_note(&checked, "faults_by_stack", "32.8 us"));
+	/* the largest stall first */
+	assert_int_equal(row_of(&checked, "read_weights", "[anonymous]"), 0);
+	checked_close(&checked);
+}
+
+/* Warm faults of 8 to 16 us, 12 us in the middle: slow is ten times as long, and 131 us the class. */
+static void test_slow_follows_the_machine(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	faults_run(builder, 5000, LT_fault_kind_minor, MODEL_AT, 1, 40, 40 * 12 * US, 900,
+		   STACK_READER);
+	faults_single(builder, 6000, LT_fault_kind_minor, MODEL_AT, 130 * US, STACK_READER);
+	faults_single(builder, 6001, LT_fault_kind_minor, MODEL_AT, 132 * US, STACK_READER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(by_stack(&checked, "read_weights", MODEL, "slow_count"), 1);
+	assert_true(checked_has_note(&checked, "faults_by_stack", "131 us"));
+	checked_close(&checked);
+}
+
+/* The same addresses mean other memory before and behind the calls. */
+static void test_remap_and_unmap(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	map_both(builder);
+	faults_remap(builder, 3000, MODEL_AT, ELSEWHERE, MODEL_PAGES * PAGE);
+	faults_unmap(builder, 4000, ELSEWHERE, 4 * PAGE);
+	faults_map(builder, 4001, ELSEWHERE, 4 * PAGE, 0, -1);
+	builder_flush(builder, THREAD);
+	faults_single(builder, 2000, LT_fault_kind_minor, MODEL_AT, 10, STACK_READER);
+	faults_single(builder, 3500, LT_fault_kind_minor, ELSEWHERE, 100, STACK_READER);
+	faults_single(builder, 3501, LT_fault_kind_minor, MODEL_AT, 5, STACK_READER);
+	faults_single(builder, 5000, LT_fault_kind_minor, ELSEWHERE, 1000, STACK_READER);
+	faults_single(builder, 5001, LT_fault_kind_minor, ELSEWHERE + 4 * PAGE, 10000, STACK_READER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(of_map(&checked, MODEL, "fault_stall_ns"), 10110);
+	assert_int_equal(of_map(&checked, "[anonymous]", "fault_stall_ns"), 1000);
+	assert_int_equal(of_map(&checked, "[not known]", "fault_stall_ns"), 5);
+	checked_close(&checked);
+}
+
+/* The heap has grown when its line is read next; what was unmapped before that stays unknown. */
+static void test_memory_that_is_known_later(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	faults_unmap(builder, 2500, ELSEWHERE, 4 * PAGE);
+	builder_flush(builder, THREAD);
+	faults_seen(builder, 1100, MODEL_AT, PAGE, STRING_HEAP);
+	faults_seen(builder, 1100, ANON_AT, PAGE, STRING_SHIM);
+	faults_run(builder, 2000, LT_fault_kind_minor, MODEL_AT, 1, 32, 3200, 10, STACK_READER);
+	faults_single(builder, 2001, LT_fault_kind_minor, ELSEWHERE, 7, STACK_READER);
+	faults_single(builder, 2002, LT_fault_kind_minor, ANON_AT, 9, STACK_READER);
+	faults_seen(builder, 3000, MODEL_AT, 40 * PAGE, STRING_HEAP);
+	faults_seen(builder, 3000, ELSEWHERE, 4 * PAGE, 0);
+	finish(builder, &checked, NULL);
+	assert_int_equal(of_map(&checked, "[heap]", "fault_count"), 32);
+	assert_int_equal(of_map(&checked, "[heap]", "fault_stall_ns"), 3200);
+	assert_int_equal(of_map(&checked, "[not known]", "fault_stall_ns"), 7);
+	assert_int_equal(checked_row_count(&checked, "faults_by_stack"), 2);
+	assert_int_equal(by_stack(&checked, "read_weights", "[heap]", "fault_count"), 32);
+	checked_close(&checked);
+}
+
+static void test_phases_and_threads(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+	size_t row;
+
+	(void)state;
+	map_both(builder);
+	faults_call(builder, 2000, 3000, LT_phase_call_llama_decode, 10);
+	faults_call(builder, 4000, 5000, LT_phase_call_llama_decode, 1);
+	builder_flush(builder, THREAD);
+	faults_single(builder, 1500, LT_fault_kind_minor, MODEL_AT, 1, STACK_READER);
+	faults_single(builder, 2500, LT_fault_kind_minor, MODEL_AT, 20, STACK_READER);
+	faults_run(builder, 4500, LT_fault_kind_minor, MODEL_AT, 1, 4, 300, 10, STACK_READER);
+	builder_flush(builder, WRITER);
+	builder_finish(builder, true);
+	checked_open(&checked, path, NULL);
+	row = checked_row(&checked, "phases", "phase", "prompt");
+	assert_int_equal(checked_number(&checked, "phases", row, "fault_stall_ns"), 20);
+	row = checked_row(&checked, "phases", "phase", "generation");
+	assert_int_equal(checked_number(&checked, "phases", row, "fault_stall_ns"), 300);
+	row = checked_row(&checked, "tokens", "metric", "fault_stall_ns");
+	assert_int_equal(checked_number(&checked, "tokens", row, "per_prompt_token"), 2);
+	assert_int_equal(checked_number(&checked, "tokens", row, "per_generated_token"), 300);
+	assert_int_equal(checked_row_count(&checked, "threads"), 1);
+	assert_int_equal(checked_number(&checked, "threads", 0, "tid"), TID);
+	assert_int_equal(checked_number(&checked, "threads", 0, "fault_stall_ns"), 321);
+	checked_close(&checked);
+	checked_open(&checked, path, "generation");
+	assert_int_equal(of_map(&checked, MODEL, "fault_count"), 4);
+	assert_int_equal(by_stack(&checked, "read_weights", MODEL, "fault_stall_ns"), 300);
+	assert_int_equal(checked_number(&checked, "threads", 0, "fault_stall_ns"), 300);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 0, "fault_count"), 4);
+	checked_close(&checked);
+}
+
+/* 100 faults from 5 ms to 104 ms, one each ms, in rows of 2 ms; storage between two samples evenly. */
+static void test_over_time(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	faults_sample(builder, START_NS + 1, 0, 0);
+	faults_sample(builder, START_NS + 10 * MS, 0, 1000);
+	faults_sample(builder, START_NS + 30 * MS, 0, 5000);
+	faults_run(builder, START_NS + 104 * MS, LT_fault_kind_minor, MODEL_AT, 0, 100, 100000,
+		   99 * MS, STACK_READER);
+	faults_sample(builder, START_NS + 118 * MS, 0, 5000);
+	finish(builder, &checked, NULL);
+	/* [0, 2) and [2, 4) ms have storage alone, [106 ..) nothing */
+	assert_int_equal(checked_row_count(&checked, "faults_over_time"), 53);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 0, "fault_count"), 0);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 2, "time_ns"), 4 * MS);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 2, "duration_ns"), 2 * MS);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 2, "fault_count"), 1);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 3, "fault_count"), 2);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 3, "fault_stall_ns"), 2000);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 3, "storage_bytes"), 200);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 10, "storage_bytes"), 400);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 52, "fault_count"), 1);
+	assert_int_equal(checked_number(&checked, "faults_over_time", 52, "storage_bytes"), 0);
+	checked_close(&checked);
+}
+
+/* Sums do not depend on how often the buckets were widened, and rows stay few and round. */
+static void test_over_a_long_time(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	uint64_t second_ns = 1000 * (uint64_t)MS, faults = 0, stall_ns = 0;
+	struct checked checked;
+	size_t rows;
+
+	(void)state;
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	for (unsigned i = 1; i <= 130; i++)
+		faults_run(builder, START_NS + i * second_ns, LT_fault_kind_minor, MODEL_AT, 1, 7,
+			   7001, second_ns / 2, STACK_READER);
+	finish(builder, &checked, NULL);
+	rows = checked_row_count(&checked, "faults_over_time");
+	assert_in_range(rows, 20, 60);
+	for (size_t row = 0; row < rows; row++) {
+		faults += checked_number(&checked, "faults_over_time", row, "fault_count");
+		stall_ns += checked_number(&checked, "faults_over_time", row, "fault_stall_ns");
+		assert_int_equal(checked_number(&checked, "faults_over_time", row, "time_ns") %
+				 (5 * second_ns), 0);
+	}
+	assert_int_equal(faults, 130 * 7);
+	assert_int_equal(stall_ns, 130 * 7001);
+	checked_close(&checked);
+}
+
+/* A record that means four thousand million faults all over the address space ends in time. */
+static void test_hostile_run(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	faults_run(builder, 5000, LT_fault_kind_minor, UINT64_MAX / 2, 1 << 20, UINT32_MAX,
+		   UINT64_MAX, UINT64_MAX, STACK_READER);
+	faults_run(builder, 5001, LT_fault_kind_minor, 0, INT64_MIN, UINT32_MAX, 1, 1,
+		   STACK_READER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(of_map(&checked, "[not known]", "fault_count"), 2 * (uint64_t)UINT32_MAX);
+	checked_close(&checked);
+}
+
+static void check_nothing(const struct checked *checked)
+{
+	size_t row = checked_row(checked, "maps", "mapping", MODEL);
+
+	assert_true(checked_is_null(checked, "maps", row, "fault_count"));
+	assert_true(checked_is_null(checked, "maps", row, "fault_stall_ns"));
+	assert_true(checked_is_null(checked, "maps", row, "huge_bytes"));
+	assert_true(checked_is_null(checked, "phases", 0, "fault_stall_ns"));
+	assert_int_equal(checked_row_count(checked, "faults_by_stack"), 0);
+	assert_int_equal(checked_row_count(checked, "faults_over_time"), 0);
+}
+
+static void test_not_measured(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, "perf counters");
+	struct checked checked;
+
+	(void)state;
+	builder_meta(builder, "fault_method_reason", "mmap: EPERM");
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	finish(builder, &checked, NULL);
+	check_nothing(&checked);
+	assert_true(checked_has_note(&checked, "faults_by_stack", "perf counters"));
+	assert_true(checked_has_note(&checked, "faults_by_stack", "mmap: EPERM"));
+	checked_close(&checked);
+}
+
+static void test_group_off(void **state)
+{
+	struct trace_builder *builder = builder_new(path);
+	struct checked checked;
+
+	(void)state;
+	builder_header(builder)->groups = 0xff & ~(uint32_t)LT_GROUP_faults;
+	builder_start(builder);
+	builder_string(builder, STRING_MODEL, MODEL);
+	map_both(builder);
+	builder_flush(builder, THREAD);
+	finish(builder, &checked, NULL);
+	check_nothing(&checked);
+	assert_true(checked_has_note(&checked, "faults_by_stack", "LLMTRACE_EVENTS left it out"));
+	checked_close(&checked);
+}
+
+static int make_path(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_path(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_run_is_cut_at_the_border),
+		cmocka_unit_test(test_by_stack),
+		cmocka_unit_test(test_slow_follows_the_machine),
+		cmocka_unit_test(test_remap_and_unmap),
+		cmocka_unit_test(test_memory_that_is_known_later),
+		cmocka_unit_test(test_phases_and_threads),
+		cmocka_unit_test(test_over_time),
+		cmocka_unit_test(test_over_a_long_time),
+		cmocka_unit_test(test_hostile_run),
+		cmocka_unit_test(test_not_measured),
+		cmocka_unit_test(test_group_off),
+	};
+
+	return cmocka_run_group_tests_name("faults", tests, make_path, remove_path);
+}
