@@ -53,6 +53,21 @@ enum {
 	SEGMENT_WRITTEN_BYTES,
 	SEGMENT_LIVE_COUNT,
 	SEGMENT_LIVE_BYTES,
+	MODEL_ID = 0,
+	MODEL_PATH,
+	MODEL_FORMAT,
+	MODEL_VERSION,
+	MODEL_DEVICE,
+	MODEL_INODE,
+	MODEL_FILE_BYTES,
+	MODEL_DATA_OFFSET,
+	MODEL_ALIGNMENT_BYTES,
+	MODEL_ARCHITECTURE,
+	TENSOR_MODEL = 0,
+	TENSOR_OFFSET,
+	TENSOR_SIZE_BYTES,
+	TENSOR_TYPE,
+	TENSOR_NAME,
 };
 
 static bool read_values(const struct schema_kind *kind, struct lt_wire_in *in,
@@ -152,6 +167,46 @@ static void take_segment(struct defs *defs, const struct def_value *values)
 	};
 }
 
+static void take_model(struct defs *defs, const struct def_value *values)
+{
+	uint64_t id = values[MODEL_ID].number;
+	struct trace_model model = {
+		.id = (uint32_t)id,
+		.version = values[MODEL_VERSION].number,
+		.device = values[MODEL_DEVICE].number,
+		.inode = values[MODEL_INODE].number,
+		.file_bytes = values[MODEL_FILE_BYTES].number,
+		.data_offset = values[MODEL_DATA_OFFSET].number,
+		.alignment_bytes = values[MODEL_ALIGNMENT_BYTES].number,
+	};
+
+	if (id == 0 || id >= TRACE_MAX_ID || defs_repeats_model(defs, (uint32_t)id))
+		return;
+	model.path = keep(defs, &values[MODEL_PATH]);
+	model.format = keep(defs, &values[MODEL_FORMAT]);
+	model.architecture = keep(defs, &values[MODEL_ARCHITECTURE]);
+	if (model.path && model.format && model.architecture)
+		defs_add_model(defs, &model);
+}
+
+static void take_tensor(struct defs *defs, const struct def_value *values)
+{
+	const struct def_value *type = &values[TENSOR_TYPE], *name = &values[TENSOR_NAME];
+	struct trace_tensor tensor = {
+		.model = (uint32_t)values[TENSOR_MODEL].number,
+		.offset = values[TENSOR_OFFSET].number,
+		.size_bytes = values[TENSOR_SIZE_BYTES].number,
+	};
+
+	if (values[TENSOR_MODEL].number >= TRACE_MAX_ID ||
+	    defs_repeats_tensor(defs, &tensor, name->bytes, name->length))
+		return;
+	tensor.type = defs_keep_type(defs, type->bytes, type->length);
+	tensor.name = keep(defs, name);
+	if (tensor.type && tensor.name)
+		defs_add_tensor(defs, &tensor);
+}
+
 /* @return false when the row is torn. */
 static bool take_row(struct defs *defs, uint64_t kind, const struct def_value *values)
 {
@@ -183,6 +238,12 @@ static bool take_row(struct defs *defs, uint64_t kind, const struct def_value *v
 		return true;
 	case LT_KIND_segment:
 		take_segment(defs, values);
+		return true;
+	case LT_KIND_model:
+		take_model(defs, values);
+		return true;
+	case LT_KIND_tensor:
+		take_tensor(defs, values);
 		return true;
 	default:
 		return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The definitions of a trace: facts, strings, stacks, modules, symbols, streams. All are read
- * before the first event is delivered. The first definition of an id counts; checkpoints repeat
- * them.
+ * The definitions of a trace: facts, strings, stacks, modules, symbols, streams, model files and
+ * their tensors. All are read before the first event is delivered. The first definition of an id
+ * counts; checkpoints repeat them.
  *
  * One thread writes; afterwards any number may read.
  */
@@ -46,6 +46,13 @@ struct defs {
 	struct id_map stream_ids;
 	struct trace_symbol *symbols;	/* sorted by defs_finish */
 	size_t symbol_count, symbol_capacity;
+	struct trace_model *models;	/* sorted by defs_finish */
+	size_t model_count, model_capacity;
+	struct id_map model_ids;
+	struct id_map first_tensors;	/* by id of the model: index of its first tensor */
+	struct trace_tensor *tensors;	/* sorted by defs_finish */
+	size_t tensor_count, tensor_capacity;
+	size_t tensor_repeat;		/* index of the one that a checkpoint repeats next */
 	struct stacks stacks;
 	struct trace_segment oldest;	/* the one with the smallest number */
 	struct text_chunk *texts;	/* what the rows point to */

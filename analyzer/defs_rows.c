@@ -39,9 +39,13 @@ void defs_release(struct defs *defs)
 	free(defs->modules);
 	free(defs->streams);
 	free(defs->symbols);
+	free(defs->models);
+	free(defs->tensors);
 	id_map_release(&defs->string_ids);
 	id_map_release(&defs->module_ids);
 	id_map_release(&defs->stream_ids);
+	id_map_release(&defs->model_ids);
+	id_map_release(&defs->first_tensors);
 	stacks_release(&defs->stacks);
 	memset(defs, 0, sizeof(*defs));
 }
@@ -212,6 +216,7 @@ void defs_finish(struct defs *defs)
 {
 	size_t kept = 0;
 
+	defs_finish_models(defs);
 	if (!defs->symbol_count)
 		return;
 	qsort(defs->symbols, defs->symbol_count, sizeof(*defs->symbols), compare_symbols);

@@ -220,6 +220,18 @@ const struct trace_symbol *trace_symbols(const struct trace *trace, size_t *ret_
 	return trace->defs.symbols;
 }
 
+const struct trace_model *trace_models(const struct trace *trace, size_t *ret_count)
+{
+	*ret_count = trace->defs.model_count;
+	return trace->defs.models;
+}
+
+const struct trace_tensor *trace_tensors(const struct trace *trace, size_t *ret_count)
+{
+	*ret_count = trace->defs.tensor_count;
+	return trace->defs.tensors;
+}
+
 const char *trace_aux_name(const struct trace *trace, const struct lt_record *record)
 {
 	return schema_aux_name(&trace->schema, LT_STATE_KIND(record->state),

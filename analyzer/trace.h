@@ -145,6 +145,28 @@ struct trace_symbol {
 	const char *name;		/* mangled */
 };
 
+/* A model file whose header was read while it was traced. */
+struct trace_model {
+	uint32_t id;			/* in the order in which they were read */
+	const char *path;		/* as in the events that opened it */
+	const char *format;		/* "gguf", "safetensors" */
+	const char *architecture;	/* "" for none */
+	uint64_t version;		/* of the format, 0 for none */
+	uint64_t device, inode;
+	uint64_t file_bytes;
+	uint64_t data_offset;		/* where the data of the tensors begin */
+	uint64_t alignment_bytes;	/* that the file names, 0 for none */
+};
+
+/* A tensor of a model file. */
+struct trace_tensor {
+	uint32_t model;
+	uint64_t offset;		/* first byte in the file */
+	uint64_t size_bytes;
+	const char *type;		/* as its format names it */
+	const char *name;
+};
+
 /*
  * Opens a trace: checks all blocks, reads all definitions and the rings, starts no thread yet.
  * options: NULL for the defaults. Damage is no error as long as the head of the file can be read.
@@ -247,6 +269,12 @@ const struct trace_symbol *trace_symbol_at(const struct trace *trace, struct tra
 
 /* All of them, sorted by module and offset. */
 const struct trace_symbol *trace_symbols(const struct trace *trace, size_t *ret_count);
+
+/* The model files, sorted by id. */
+const struct trace_model *trace_models(const struct trace *trace, size_t *ret_count);
+
+/* The tensors of all of them, sorted by model and offset. */
+const struct trace_tensor *trace_tensors(const struct trace *trace, size_t *ret_count);
 
 /* @return the name of a record's aux value ("malloc"), NULL when there is none. */
 const char *trace_aux_name(const struct trace *trace, const struct lt_record *record);
