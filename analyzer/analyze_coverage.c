@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze_faults.h"
 #include "report_alloc.h"
 #include "units.h"
 
@@ -168,19 +169,6 @@ static void cover_reads(const struct analysis_context *context, struct report *r
 		"own look at /proc, too");
 }
 
-static void cover_faults(const struct analysis_context *context, struct report *report)
-{
-	const struct sample_series *series = &context->model->samples;
-	uint64_t total = 0;
-
-	if (series->count >= 2)
-		total = series->samples[series->count - 1].values[SAMPLE_FAULT_COUNT] -
-			series->samples[0].values[SAMPLE_FAULT_COUNT];
-	report_add_coverage(report, "page faults with an address", 0, total, series->count >= 2,
-			    "the kernel's counters",
-			    "faults are counted for the whole process and not recorded one by one");
-}
-
 static const char *notice_text(unsigned kind)
 {
 	switch (kind) {
@@ -223,7 +211,7 @@ static void finish(void *state, struct report *report)
 	cover_stacks(context, report);
 	cover_heap(context, report);
 	cover_reads(context, report);
-	cover_faults(context, report);
+	faults_cover(context, report);
 	for (size_t i = 0; i < context->model->notice_count; i++)
 		cover_notice(context, &context->model->notices[i], report);
 }

@@ -17,6 +17,11 @@ bool faults_have_addresses(const struct analysis_context *context)
 	       !strncmp(method, "perf rings", 10);
 }
 
+double faults_lost_share(const struct analysis_context *context)
+{
+	return faults_have_addresses(context) ? fault_model_lost_share(&context->model->faults) : 0;
+}
+
 void faults_set(const struct analysis_context *context, struct table *table, size_t row,
 		const struct fault_sums *sums)
 {
@@ -30,10 +35,10 @@ void faults_set(const struct analysis_context *context, struct table *table, siz
 
 void faults_note_loss(const struct analysis_context *context, struct table *table)
 {
-	double lost = fault_model_lost_share(&context->model->faults);
+	double lost = faults_lost_share(context);
 	char note[128];
 
-	if (lost <= LOST_SHARE_NOTED || !faults_have_addresses(context))
+	if (lost <= LOST_SHARE_NOTED)
 		return;
 	snprintf(note, sizeof(note), "page faults are a lower bound: %.3g%% of them were lost",
 		 lost * 100);

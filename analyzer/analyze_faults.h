@@ -25,6 +25,9 @@
 /* @return whether single faults were recorded: else their columns are null. */
 bool faults_have_addresses(const struct analysis_context *context);
 
+/* @return the share of the faults that are in no table, 0 to 1; 0 where none were recorded. */
+double faults_lost_share(const struct analysis_context *context);
+
 /* Fills fault_count, major_count, slow_count and fault_stall_ns. */
 void faults_set(const struct analysis_context *context, struct table *table, size_t row,
 		const struct fault_sums *sums);
@@ -34,5 +37,8 @@ void faults_note_loss(const struct analysis_context *context, struct table *tabl
 
 /* All notes of a table of faults: why there are none, what a slow one is, what was lost. */
 void faults_note(const struct analysis_context *context, struct table *table);
+
+/* The lines of coverage: each way to see faults, and what all of them see of the kernel's count. */
+void faults_cover(const struct analysis_context *context, struct report *report);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze_faults.h"
 #include "report_alloc.h"
 
 #define ABORT_SIGNAL 6
@@ -144,6 +145,7 @@ static void finish(void *state, struct report *report)
 		.phase_filter = context->phase_filter,
 	};
 
+	run.lost_fault_share = faults_lost_share(context);
 	if (context->end_ns > facts->start_ns)
 		run.duration_ns = u64_value(context->end_ns - facts->start_ns);
 	run.command_count = split_command(trace, &command);

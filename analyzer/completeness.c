@@ -4,7 +4,10 @@
 
 #include <inttypes.h>
 
+#include "report_data.h"
+
 #define LOST_SHARE_MAX 100u	/* more than one event in a hundred: data are missing */
+#define LOST_FAULT_SHARE_MAX 0.1	/* above it the order of the rows may be wrong */
 
 int completeness(const struct trace *trace, struct error *ret_error)
 {
@@ -32,4 +35,16 @@ int completeness(const struct trace *trace, struct error *ret_error)
 				 " events were lost; counts are too low", facts->path, lost,
 				 lost + facts->event_count);
 	return 0;
+}
+
+int completeness_of_faults(const struct trace *trace, const struct report *report,
+			   struct error *ret_error)
+{
+	double share = report->run.lost_fault_share;
+
+	if (share <= LOST_FAULT_SHARE_MAX)
+		return 0;
+	return error_set(ret_error, EXIT_DATA_MISSING,
+			 "%s: %.3g%% of the page faults were lost: their tables are a lower bound",
+			 trace_facts(trace)->path, share * 100);
 }

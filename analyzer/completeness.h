@@ -4,6 +4,7 @@
 #define LLMTRACE_ANALYZER_COMPLETENESS_H
 
 #include "error.h"
+#include "table.h"
 #include "trace.h"
 
 /*
@@ -12,5 +13,9 @@
  * @return 0, or EXIT_DATA_MISSING with ret_error filled.
  */
 int completeness(const struct trace *trace, struct error *ret_error);
+
+/* The same for the page faults, whose rings are the kernel's: more than a tenth must not be lost. */
+int completeness_of_faults(const struct trace *trace, const struct report *report,
+			   struct error *ret_error);
 
 #endif

@@ -129,6 +129,8 @@ static int report_trace(struct trace *trace, const struct options *options)
 		status = render(report, options, &error);
 	if (!status)
 		status = completeness(trace, &error);
+	if (!status)
+		status = completeness_of_faults(trace, report, &error);
 	if (status)
 		complain(&error);
 	report_free(report);	/* its stacks are the names of the symbols */

@@ -111,7 +111,10 @@ static void put_coverage(FILE *out, const struct report *report)
 		const struct coverage *line = &report->coverage[i];
 
 		put_text(out, line->subject);
-		fprintf(out, ",%" PRIu64 ",", line->seen);
+		fputc(',', out);
+		if (!line->is_unmeasured)
+			fprintf(out, "%" PRIu64, line->seen);
+		fputc(',', out);
 		if (line->is_total_known)
 			fprintf(out, "%" PRIu64, line->total);
 		fputc(',', out);

@@ -146,7 +146,8 @@ static json_t *coverage_json(const struct report *report)
 		const struct coverage *line = &report->coverage[i];
 
 		json_array_append_new(lines, json_pack("{s:o, s:o, s:o, s:o, s:o}",
-			"subject", text_json(line->subject), "seen", u64_json(line->seen),
+			"subject", text_json(line->subject), "seen",
+			line->is_unmeasured ? json_null() : u64_json(line->seen),
 			"total", line->is_total_known ? u64_json(line->total) : json_null(),
 			"means", text_json(line->means), "note", text_json(line->note)));
 	}

@@ -175,12 +175,13 @@ static void put_coverage(FILE *out, const struct report *report)
 	      "| --- | ---: | ---: | --- | --- |\n", out);
 	for (size_t i = 0; i < report->coverage_count; i++) {
 		const struct coverage *line = &report->coverage[i];
-		char total[32] = "-";
+		char seen[32] = "-", total[32] = "-";
 
+		if (!line->is_unmeasured)
+			snprintf(seen, sizeof(seen), "%llu", (unsigned long long)line->seen);
 		if (line->is_total_known)
 			snprintf(total, sizeof(total), "%llu", (unsigned long long)line->total);
-		fprintf(out, "| %s | %llu | %s | %s | ", line->subject,
-			(unsigned long long)line->seen, total, line->means);
+		fprintf(out, "| %s | %s | %s | %s | ", line->subject, seen, total, line->means);
 		put_cell_text(out, line->note ? line->note : "");
 		fputs(" |\n", out);
 	}

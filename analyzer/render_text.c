@@ -206,7 +206,11 @@ static void put_coverage_line(const struct emit *emit, const struct coverage *li
 	if (line->is_total_known && line->total)
 		snprintf(share, sizeof(share), " (%.4g%%)",
 			 floor(1e4 * (double)line->seen / (double)line->total) / 100);
-	if (line->is_total_known)
+	if (line->is_total_known && line->is_unmeasured)
+		snprintf(text, sizeof(text), "%s: not recorded, of %s, by %s%s%s", line->subject,
+			 units_value(total, &total_value, unit), line->means,
+			 line->note ? "; " : "", line->note ? line->note : "");
+	else if (line->is_total_known)
 		snprintf(text, sizeof(text), "%s: %s of %s%s, by %s%s%s", line->subject,
 			 units_value(seen, &seen_value, unit),
 			 units_value(total, &total_value, unit), share, line->means,

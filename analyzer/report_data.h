@@ -28,6 +28,7 @@ struct coverage {
 	uint64_t seen, total;
 	bool is_total_known;
 	const char *means, *note;
+	bool is_unmeasured;		/* seen is null */
 };
 
 struct report_finding {

@@ -213,9 +213,17 @@ void report_add_coverage(struct report *report, const char *subject, uint64_t se
 	report->coverage = report_grow(report->coverage, &report->coverage_capacity,
 				       report->coverage_count + 1, sizeof(*report->coverage));
 	line = &report->coverage[report->coverage_count++];
-	*line = (struct coverage){ arena_text(&report->arena, subject), seen, total, is_total_known,
-				   arena_text(&report->arena, means),
-				   arena_text(&report->arena, note) };
+	*line = (struct coverage){ .subject = arena_text(&report->arena, subject), .seen = seen,
+				   .total = total, .is_total_known = is_total_known,
+				   .means = arena_text(&report->arena, means),
+				   .note = arena_text(&report->arena, note) };
+}
+
+void report_add_unmeasured(struct report *report, const char *subject, uint64_t total,
+			   bool is_total_known, const char *means, const char *note)
+{
+	report_add_coverage(report, subject, 0, total, is_total_known, means, note);
+	report->coverage[report->coverage_count - 1].is_unmeasured = true;
 }
 
 void report_add_finding(struct report *report, const struct finding *finding,

@@ -90,6 +90,9 @@ size_t table_find_text(const struct table *table, const char *column, const char
 /* A line of coverage: seen of total, by which means. total_is_known false prints null. */
 void report_add_coverage(struct report *report, const char *subject, uint64_t seen, uint64_t total,
 			 bool is_total_known, const char *means, const char *note);
+/* The same for what nobody looked at: seen is null, not 0. */
+void report_add_unmeasured(struct report *report, const char *subject, uint64_t total,
+			   bool is_total_known, const char *means, const char *note);
 
 /* What the report says of the run itself; strings are copied. A number that is not known is null.
  */
@@ -110,6 +113,7 @@ struct run_facts {
 	uint64_t event_count, lost_event_count;
 	struct value wait_ns, file_bytes, own_cpu_ns, own_memory_bytes;
 	const char *phase_filter;	/* --phase, NULL: the whole run */
+	double lost_fault_share;	/* page faults that the tables lack, 0 to 1 */
 };
 
 void report_set_run(struct report *report, const struct run_facts *run);

@@ -8,7 +8,7 @@
 struct trace_builder *faults_begin(const char *path, const char *method)
 {
 	static const uint64_t frames[][2] = { { 1, 0x101 }, { 1, 0x201 }, { 1, 0x301 } };
-	static const char *const strings[] = { "/models/m.gguf", "[heap]", "/x/libllmtrace.so",
+	static const char *const strings[] = { MODEL, "[heap]", "/x/libllmtrace.so",
 					       "work" };
 	struct trace_builder *builder = builder_new(path);
 
@@ -47,6 +47,13 @@ void faults_map(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, 
 		.flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED };
 
 	builder_event(builder, LT_KIND_map, LT_map_call_mmap, &event);
+}
+
+void faults_map_both(struct trace_builder *builder)
+{
+	faults_open_model(builder, 1010, MODEL_PAGES * PAGE);
+	faults_map(builder, 1020, MODEL_AT, MODEL_PAGES * PAGE, 0, MODEL_FD);
+	faults_map(builder, 1030, ANON_AT, MODEL_PAGES * PAGE, 0, -1);
 }
 
 void faults_unmap(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes)

@@ -16,6 +16,15 @@
 #define PAGE 4096u
 #define MODEL_FD 5
 
+#define MODEL "/models/m.gguf"
+#define MODEL_AT UINT64_C(0x10000000)
+#define MODEL_PAGES 64u
+#define ANON_AT (MODEL_AT + MODEL_PAGES * PAGE)	/* right behind */
+#define ELSEWHERE UINT64_C(0x20000000)
+#define US 1000u
+#define MS 1000000u
+#define RINGS "perf rings for each CPU"
+
 enum { STACK_NONE, STACK_MAP, STACK_READER, STACK_OTHER };
 enum { STRING_MODEL = 1, STRING_HEAP, STRING_SHIM, STRING_WORK };
 
@@ -27,6 +36,8 @@ struct trace_builder *faults_begin(const char *path, const char *method);
 void faults_open_model(struct trace_builder *builder, uint64_t time_ns, uint64_t file_bytes);
 void faults_map(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes,
 		uint64_t offset, int32_t fd);
+/* The model at MODEL_AT and anonymous memory right behind it, until 1030 ns. */
+void faults_map_both(struct trace_builder *builder);
 void faults_unmap(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes);
 void faults_remap(struct trace_builder *builder, uint64_t time_ns, uint64_t old_addr,
 		  uint64_t addr, uint64_t bytes);

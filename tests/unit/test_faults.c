@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Page faults in the report: each one goes to the memory that lay at its address in its moment, runs
- * are cut at the borders of mappings, what is slow is told by the run's own faults, and nothing is
- * said where nothing was measured.
+ * are cut at the borders of mappings, and what is slow is told by the run's own faults.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,23 +17,7 @@
 #include "fault_builder.h"
 #include "report_check.h"
 
-#define MODEL_AT UINT64_C(0x10000000)
-#define MODEL_PAGES 64u
-#define ANON_AT (MODEL_AT + MODEL_PAGES * PAGE)	/* right behind */
-#define ELSEWHERE UINT64_C(0x20000000)
-#define US 1000u
-#define MS 1000000u
-#define RINGS "perf rings for each CPU"
-#define MODEL "/models/m.gguf"
-
 static char path[] = "test_faults.XXXXXX";
-
-static void map_both(struct trace_builder *builder)
-{
-	faults_open_model(builder, 1010, MODEL_PAGES * PAGE);
-	faults_map(builder, 1020, MODEL_AT, MODEL_PAGES * PAGE, 0, MODEL_FD);
-	faults_map(builder, 1030, ANON_AT, MODEL_PAGES * PAGE, 0, -1);
-}
 
 static void finish(struct trace_builder *builder, struct checked *checked, const char *phase)
 {
@@ -56,7 +39,7 @@ static void test_run_is_cut_at_the_border(void **state)
 	struct checked checked;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	builder_flush(builder, THREAD);
 	faults_run(builder, 5000, LT_fault_kind_minor, ANON_AT - 12 * PAGE, 2, 10, 20000, 900,
 		   STACK_READER);
@@ -102,7 +85,7 @@ static void test_by_stack(void **state)
 	struct checked checked;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	builder_flush(builder, THREAD);
 	for (unsigned i = 0; i < 20; i++)
 		faults_single(builder, 2000 + i, LT_fault_kind_minor, MODEL_AT, 1500, STACK_READER);
@@ -138,7 +121,7 @@ static void test_slow_follows_the_machine(void **state)
 	struct checked checked;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	builder_flush(builder, THREAD);
 	faults_run(builder, 5000, LT_fault_kind_minor, MODEL_AT, 1, 40, 40 * 12 * US, 900,
 		   STACK_READER);
@@ -157,7 +140,7 @@ static void test_remap_and_unmap(void **state)
 	struct checked checked;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	faults_remap(builder, 3000, MODEL_AT, ELSEWHERE, MODEL_PAGES * PAGE);
 	faults_unmap(builder, 4000, ELSEWHERE, 4 * PAGE);
 	faults_map(builder, 4001, ELSEWHERE, 4 * PAGE, 0, -1);
@@ -206,7 +189,7 @@ static void test_phases_and_threads(void **state)
 	size_t row;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	faults_call(builder, 2000, 3000, LT_phase_call_llama_decode, 10);
 	faults_call(builder, 4000, 5000, LT_phase_call_llama_decode, 1);
 	builder_flush(builder, THREAD);
@@ -242,7 +225,7 @@ static void test_over_time(void **state)
 	struct checked checked;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	builder_flush(builder, THREAD);
 	faults_sample(builder, START_NS + 1, 0, 0);
 	faults_sample(builder, START_NS + 10 * MS, 0, 1000);
@@ -275,7 +258,7 @@ static void test_over_a_long_time(void **state)
 	size_t rows;
 
 	(void)state;
-	map_both(builder);
+	faults_map_both(builder);
 	builder_flush(builder, THREAD);
 	for (unsigned i = 1; i <= 130; i++)
 		faults_run(builder, START_NS + i * second_ns, LT_fault_kind_minor, MODEL_AT, 1, 7,
@@ -310,51 +293,6 @@ static void test_hostile_run(void **state)
 	checked_close(&checked);
 }
 
-static void check_nothing(const struct checked *checked)
-{
-	size_t row = checked_row(checked, "maps", "mapping", MODEL);
-
-	assert_true(checked_is_null(checked, "maps", row, "fault_count"));
-	assert_true(checked_is_null(checked, "maps", row, "fault_stall_ns"));
-	assert_true(checked_is_null(checked, "maps", row, "huge_bytes"));
-	assert_true(checked_is_null(checked, "phases", 0, "fault_stall_ns"));
-	assert_int_equal(checked_row_count(checked, "faults_by_stack"), 0);
-	assert_int_equal(checked_row_count(checked, "faults_over_time"), 0);
-}
-
-static void test_not_measured(void **state)
-{
-	struct trace_builder *builder = faults_begin(path, "perf counters");
-	struct checked checked;
-
-	(void)state;
-	builder_meta(builder, "fault_method_reason", "mmap: EPERM");
-	map_both(builder);
-	builder_flush(builder, THREAD);
-	finish(builder, &checked, NULL);
-	check_nothing(&checked);
-	assert_true(checked_has_note(&checked, "faults_by_stack", "perf counters"));
-	assert_true(checked_has_note(&checked, "faults_by_stack", "mmap: EPERM"));
-	checked_close(&checked);
-}
-
-static void test_group_off(void **state)
-{
-	struct trace_builder *builder = builder_new(path);
-	struct checked checked;
-
-	(void)state;
-	builder_header(builder)->groups = 0xff & ~(uint32_t)LT_GROUP_faults;
-	builder_start(builder);
-	builder_string(builder, STRING_MODEL, MODEL);
-	map_both(builder);
-	builder_flush(builder, THREAD);
-	finish(builder, &checked, NULL);
-	check_nothing(&checked);
-	assert_true(checked_has_note(&checked, "faults_by_stack", "LLMTRACE_EVENTS left it out"));
-	checked_close(&checked);
-}
-
 static int make_path(void **state)
 {
 	int fd = mkstemp(path);
@@ -381,8 +319,6 @@ int main(void)
 		cmocka_unit_test(test_over_time),
 		cmocka_unit_test(test_over_a_long_time),
 		cmocka_unit_test(test_hostile_run),
-		cmocka_unit_test(test_not_measured),
-		cmocka_unit_test(test_group_off),
 	};
 
 	return cmocka_run_group_tests_name("faults", tests, make_path, remove_path);
