@@ -20,6 +20,8 @@ const struct analysis *const analyses[] = {
 	&analyze_tokens,
 	&analyze_maps,
 	&analyze_faults_by_stack,
+	&analyze_faults_by_tensor,
+	&analyze_faults_by_layer,
 	&analyze_faults_over_time,
 	&analyze_heap_by_stack,
 	&analyze_heap_sizes,

@@ -42,6 +42,11 @@ void builder_symbol(struct trace_builder *builder, uint32_t module, uint64_t sta
 /* pairs: module and offset of each frame, leaf first. */
 void builder_stack(struct trace_builder *builder, uint32_t id, const uint64_t *pairs,
 		   size_t frame_count);
+/* A GGUF file of 1 MiB on device 7, and a tensor of one. */
+void builder_model(struct trace_builder *builder, uint32_t id, const char *path, uint64_t inode,
+		   uint64_t data_offset);
+void builder_tensor(struct trace_builder *builder, uint32_t model, uint64_t offset,
+		    uint64_t size_bytes, const char *name);
 /* A row as it stands in the file. */
 void builder_definition(struct trace_builder *builder, unsigned kind, const void *row,
 			size_t bytes);
