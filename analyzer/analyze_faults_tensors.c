@@ -5,13 +5,13 @@
  */
 #include "analyze.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "analyze_faults.h"
 #include "model_pages.h"
 #include "report_alloc.h"
+#include "units.h"
 
 /* Of a model: by tensor, then the header and what lies between the tensors. */
 #define OTHER_COUNT 2u
@@ -151,15 +151,15 @@ static void add_rows(const struct faults_by_tensor *faults, struct table *table,
 
 static void note_rest(const struct faults_by_tensor *faults, struct table *table)
 {
-	char note[128];
+	char note[128], count[UNITS_BYTES];
 
 	if (!faults_have_addresses(faults->context))
 		return;
 	if (!model_files_count(faults->files))
 		table_add_note(table, "no model file was seen");
 	else if (faults->other_count) {
-		snprintf(note, sizeof(note), "%" PRIu64 " faults on other memory are in maps alone",
-			 faults->other_count);
+		snprintf(note, sizeof(note), "%s faults on other memory are in maps alone",
+			 units_count(count, (double)faults->other_count));
 		table_add_note(table, note);
 	}
 }

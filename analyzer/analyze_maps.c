@@ -57,6 +57,8 @@ static const struct column columns[] = {
 	{ "call_major_count", "count", VALUE_U64, false, true, "major faults inside these calls",
 	  "major in calls", true },
 	{ "failed_count", "count", VALUE_U64, false, false, "calls that failed", "failed", true },
+	{ "slow_count", "count", VALUE_U64, false, true,
+	  "page faults that took long; a note of faults_by_stack says how long", "slow", true },
 };
 
 static void *create(const struct analysis_context *context)
@@ -171,6 +173,9 @@ static void set_faults(const struct analysis_context *context, struct table *tab
 	analysis_set(table, row, "fault_count", faults->fault_count, is_measured);
 	analysis_set(table, row, "major_count", faults->major_count, is_measured);
 	analysis_set(table, row, "fault_stall_ns", faults->stall_ns, is_measured);
+	analysis_set(table, row, "slow_count",
+		     fault_sums_slow(faults, fault_model_slow_class(&context->model->faults)),
+		     is_measured);
 	analysis_set(table, row, "huge_bytes", faults->huge_count * FAULT_HUGE_BYTES, is_measured);
 }
 
@@ -220,11 +225,11 @@ static void merge_faults(const struct maps *maps, const struct key_index *keys, 
 			 struct merged *merged)
 {
 	const struct model *model = maps->context->model;
-	struct fault_sums faults = fault_model_group(&model->faults, (uint32_t)i);
+	struct fault_group faults = fault_model_group(&model->faults, (uint32_t)i);
 	uint32_t group = map_model_resolved(&model->maps, (uint32_t)i);
 	uint32_t k = key_index_find(keys, key_of(maps, &model->maps.groups[group]));
 
-	fault_sums_join(&merged[k].faults, &faults);
+	fault_sums_join(&merged[k].faults, &faults.sums);
 }
 
 static size_t merge(const struct maps *maps, struct merged **ret_merged)

@@ -45,7 +45,10 @@ static void event(void *state, const struct lt_record *record, uint32_t stream)
 void findings_add(struct findings *findings, const struct finding_text *text, const char *format,
 		  ...)
 {
-	struct evidence evidence = { text->table, text->row };
+	struct evidence evidence[] = { { text->table, text->row },
+				       { text->also_table, text->also_row } };
+	bool has_evidence = text->table && text->row != SIZE_MAX;
+	bool has_more = has_evidence && text->also_table && text->also_row != SIZE_MAX;
 	char statement[1024];
 	struct finding finding = {
 		.id = text->id, .severity = text->severity, .phase = text->phase,
@@ -57,8 +60,8 @@ void findings_add(struct findings *findings, const struct finding_text *text, co
 	va_start(arguments, format);
 	vsnprintf(statement, sizeof(statement), format, arguments);
 	va_end(arguments);
-	report_add_finding(findings->report, &finding, &evidence,
-			   text->table && text->row != SIZE_MAX);
+	report_add_finding(findings->report, &finding, evidence,
+			   (unsigned)has_evidence + (unsigned)has_more);
 }
 
 bool findings_number(const struct findings *findings, const char *table, size_t row,
@@ -88,6 +91,19 @@ uint64_t findings_phase_ns(const struct findings *findings, enum phase_kind kind
 	return sum_ns;
 }
 
+bool findings_storage_bytes(const struct findings *findings, double *ret_bytes)
+{
+	const struct sample_series *samples = &findings->context->model->samples;
+	uint64_t first, last;
+
+	if (samples->count < 2 || !samples->has_io)
+		return false;
+	first = samples->samples[0].values[SAMPLE_STORAGE_BYTES];
+	last = samples->samples[samples->count - 1].values[SAMPLE_STORAGE_BYTES];
+	*ret_bytes = last > first ? (double)(last - first) : 0;
+	return true;
+}
+
 size_t findings_row_of(const struct findings *findings, const char *table, const char *column,
 		       const char *key)
 {
@@ -104,6 +120,7 @@ static void finish(void *state, struct report *report)
 	findings->engine = engine_of(findings->context->trace);
 	findings_of_trace(findings);
 	findings_of_memory(findings);
+	findings_of_faults(findings);
 	findings_of_files(findings);
 	findings_of_threads(findings);
 }

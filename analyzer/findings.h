@@ -31,6 +31,8 @@ struct finding_text {
 	const char *table;		/* evidence; NULL: the coverage lines */
 	size_t row;
 	uint64_t saving_ns;		/* 0: not known */
+	const char *also_table;		/* more evidence, NULL: none */
+	size_t also_row;
 };
 
 /* Adds a finding; the statement follows printf. A row of SIZE_MAX adds no evidence. */
@@ -48,6 +50,10 @@ uint64_t findings_phase_ns(const struct findings *findings, enum phase_kind kind
 size_t findings_row_of(const struct findings *findings, const char *table, const char *column,
 		       const char *key);
 
+/* Of the whole run, from the samples of the process; false when that is not known. */
+bool findings_storage_bytes(const struct findings *findings, double *ret_bytes);
+
+void findings_of_faults(struct findings *findings);
 void findings_of_memory(struct findings *findings);
 void findings_of_files(struct findings *findings);
 void findings_of_threads(struct findings *findings);

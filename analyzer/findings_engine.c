@@ -79,24 +79,29 @@ const char *engine_flag(const struct engine *engine, enum engine_flag flag)
 			"clear use_mlock in llama_model_params",
 			"n_threads in llama_context_params",
 			"no call of llama_params_fit",
+			"use_mlock = true in llama_model_params",
+			"no MADV_RANDOM (in llama.cpp: no llama_numa_init)",
 		},
 		[ENGINE_LLAMA] = {
 			"`-lm none` (`--no-mmap` before v0.5.0)", "`-lm mmap`",
 			"leave `-lm mlock` out (`--mlock` before v0.5.0)", "`-t N`", "`-fit off`",
+			"`-lm mlock` (`--mlock` before v0.5.0)",
+			"leave `--numa` out, which asks for it",
 		},
 		[ENGINE_LLAMA_OLD] = {
 			"`--no-mmap`", "leave `--no-mmap` out", "leave `--mlock` out", "`-t N`",
-			"`-fit off`",
+			"`-fit off`", "`--mlock`", "leave `--numa` out, which asks for it",
 		},
 		[ENGINE_KOBOLDCPP] = {
 			"`--nommap`", "leave `--nommap` out", "leave `--usemlock` out",
 			"`--threads N`",
-			"no automatic fit",
+			"no automatic fit", "`--usemlock`", "no MADV_RANDOM",
 		},
 		[ENGINE_NODE] = {
 			"`useMmap: false` in loadModel", "`useMmap: true` in loadModel",
 			"leave `useMlock` out of loadModel", "`threads` in createContext",
-			"fixed `gpuLayers` and `contextSize`",
+			"fixed `gpuLayers` and `contextSize`", "`useMlock: true` in loadModel",
+			"leave `numa` out of getLlama",
 		},
 	};
 

@@ -113,8 +113,9 @@ static void slow_populate(struct findings *findings)
 {
 	const struct table *maps = report_find_table(findings->report, "maps");
 	double load_ns = (double)findings_phase_ns(findings, PHASE_LOAD);
-	char took[UNITS_BYTES], length[UNITS_BYTES], advice[256];
-	double call_ns, bytes;
+	char took[UNITS_BYTES], length[UNITS_BYTES], storage[UNITS_BYTES], advice[256];
+	double call_ns, bytes, stored;
+	bool is_stored = findings_storage_bytes(findings, &stored);
 
 	for (size_t row = 0; maps && row < table_row_count(maps); row++) {
 		if (!is_populated(maps, row) ||
@@ -128,11 +129,14 @@ static void slow_populate(struct findings *findings)
 			 "compare with %s on a cold cache",
 			 engine_flag(&findings->engine, ENGINE_FLAG_NO_MMAP));
 		findings_add(findings, &(struct finding_text){
-			.id = "mmap_populate", .severity = SEVERITY_MEDIUM, .phase = "load",
+			.id = "mmap_populate", .severity = SEVERITY_INFO, .phase = "load",
 			.advice = advice, .table = "maps", .row = row },
-			"%s were spent inside mmap, which paged in %s of %s",
+			"%s were spent inside mmap, which paged in %s of %s%s%s%s",
 			units_ns(took, call_ns), units_bytes(length, bytes),
-			table_get(maps, row, "mapping")->text);
+			table_get(maps, row, "mapping")->text,
+			is_stored ? "; the run read " : "",
+			is_stored ? units_bytes(storage, stored) : "",
+			is_stored ? " from storage" : "");
 	}
 }
 

@@ -222,8 +222,13 @@ static void add_part(struct model *model, const struct fault_part *part)
 		faults->own_count += part->count;
 		return;
 	}
-	if (model->is_counted)
+	if (model->is_counted) {
 		fault_sums_add(&group->sums, part);
+		if (phases_is_token_open(model->phases)) {
+			group->token_count += part->count;
+			group->token_stall_ns += part->stall_ns;
+		}
+	}
 	model->totals.fault_stall_ns += part->stall_ns;
 	faults->parts = report_grow(faults->parts, &faults->part_capacity, faults->part_count + 1,
 				    sizeof(*part));
@@ -317,9 +322,9 @@ void fault_model_count_call(struct fault_model *faults, const struct lt_record *
 	}
 }
 
-struct fault_sums fault_model_group(const struct fault_model *faults, uint32_t group)
+struct fault_group fault_model_group(const struct fault_model *faults, uint32_t group)
 {
-	static const struct fault_sums nothing;
+	static const struct fault_group nothing;
 
-	return group < faults->group_capacity ? faults->groups[group].sums : nothing;
+	return group < faults->group_capacity ? faults->groups[group] : nothing;
 }

@@ -42,6 +42,7 @@ struct fault_sums {
 
 struct fault_group {
 	struct fault_sums sums;		/* inside the phase that is looked at */
+	uint64_t token_count, token_stall_ns;	/* of these, inside decodes of one token */
 	bool is_looked_up, is_own;
 };
 
@@ -69,8 +70,8 @@ void fault_model_apply(struct model *model, const struct lt_record *record);
 /* Counts the faults that the calling thread had inside a call, of any kind of call. */
 void fault_model_count_call(struct fault_model *faults, const struct lt_record *record);
 
-/* @return the sums of a group of mappings. */
-struct fault_sums fault_model_group(const struct fault_model *faults, uint32_t group);
+/* @return what is known of a group of mappings. */
+struct fault_group fault_model_group(const struct fault_model *faults, uint32_t group);
 
 void fault_sums_add(struct fault_sums *sums, const struct fault_part *part);
 void fault_sums_join(struct fault_sums *sums, const struct fault_sums *added);

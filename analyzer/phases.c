@@ -182,6 +182,11 @@ void phases_note_open(struct phases *phases, uint32_t file, uint64_t file_bytes)
 	phases->open.model_bytes = file_bytes;
 }
 
+bool phases_is_token_open(const struct phases *phases)
+{
+	return phases->is_open && phases->open.class == SEGMENT_DECODE && phases->open.is_single;
+}
+
 /* ---- marks ---- */
 
 static struct mark_row *mark_row_of(struct phases *phases, uint32_t name)

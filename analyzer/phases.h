@@ -63,6 +63,9 @@ void phases_apply(struct phases *phases, const struct lt_record *record, uint32_
 /* Tells that a file was opened: the largest one of a load is its model. */
 void phases_note_open(struct phases *phases, uint32_t file, uint64_t file_bytes);
 
+/* @return whether a decode of a single token runs now. */
+bool phases_is_token_open(const struct phases *phases);
+
 /*
  * Names the rows, once, after the last event.
  * @return rows that live as long as phases.
