@@ -68,8 +68,8 @@ void faults_note(const struct analysis_context *context, struct table *table)
 		note_method(context, table);
 		return;
 	}
-	snprintf(note, sizeof(note), "slow: a stall of %s or more, ten times the median of the "
-		 "run's own minor faults at least",
+	snprintf(note, sizeof(note), "slow: a stall of %s or more; that is near to ten times the "
+		 "median of the run's own minor faults, or to 20 us",
 		 units_ns(time, (double)fault_class_ns(slow_class)));
 	if (table_row_count(table))
 		table_add_note(table, note);

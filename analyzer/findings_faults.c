@@ -26,7 +26,7 @@
 struct waited {
 	size_t row;
 	const char *mapping;
-	double length_bytes, map_count, fault_count, slow_count, stall_ns, huge_bytes;
+	double length_bytes, map_count, fault_count, major_count, slow_count, stall_ns, huge_bytes;
 	bool is_file, is_random;
 };
 
@@ -47,6 +47,7 @@ static bool look_at(const struct findings *findings, size_t row, struct waited *
 	    !findings_number(findings, "maps", row, "length_bytes", &ret_waited->length_bytes) ||
 	    !findings_number(findings, "maps", row, "map_count", &ret_waited->map_count) ||
 	    !findings_number(findings, "maps", row, "fault_count", &ret_waited->fault_count) ||
+	    !findings_number(findings, "maps", row, "major_count", &ret_waited->major_count) ||
 	    !findings_number(findings, "maps", row, "slow_count", &ret_waited->slow_count) ||
 	    !findings_number(findings, "maps", row, "fault_stall_ns", &ret_waited->stall_ns) ||
 	    !findings_number(findings, "maps", row, "huge_bytes", &ret_waited->huge_bytes))
@@ -96,7 +97,8 @@ static uint64_t cost_ns(const struct findings *findings, double stall_ns)
 static void add_cold(struct findings *findings, const struct waited *waited,
 		     const struct phase_row *phase)
 {
-	char slow[UNITS_BYTES], all[UNITS_BYTES], stall[UNITS_BYTES], advice[512];
+	char slow[UNITS_BYTES], all[UNITS_BYTES], major[UNITS_BYTES], stall[UNITS_BYTES];
+	char advice[512];
 	const struct engine *engine = &findings->engine;
 
 	if (waited->is_random)
@@ -113,16 +115,17 @@ static void add_cold(struct findings *findings, const struct waited *waited,
 		.severity = waited->is_random ? SEVERITY_HIGH : SEVERITY_MEDIUM,
 		.phase = phase->name, .advice = advice, .table = "maps", .row = waited->row,
 		.saving_ns = cost_ns(findings, waited->stall_ns) },
-		"%s of %s page faults on %s were slow, as those are that wait for storage; all of "
-		"them together took %s%s", units_count(slow, waited->slow_count),
-		units_count(all, waited->fault_count), waited->mapping,
+		"%s page faults on %s took %s%s: %s of them were major and %s slow, as those are "
+		"that wait for storage", units_count(all, waited->fault_count), waited->mapping,
 		units_ns(stall, waited->stall_ns),
-		waited->is_random ? ", with MADV_RANDOM in force" : "");
+		waited->is_random ? ", with MADV_RANDOM in force" : "",
+		units_count(major, waited->major_count), units_count(slow, waited->slow_count));
 }
 
 static bool is_cold(const struct waited *waited, const struct phase_row *phase)
 {
-	return waited->is_file && waited->slow_count >= COLD_SLOW_MIN &&
+	return waited->is_file &&
+	       (waited->slow_count >= COLD_SLOW_MIN || waited->major_count >= COLD_SLOW_MIN) &&
 	       waited->stall_ns >= COLD_MIN_NS && is_long(waited, phase);
 }
 

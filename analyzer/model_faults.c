@@ -40,8 +40,10 @@ uint64_t fault_class_ns(unsigned class_index)
 
 static void add_classes(uint64_t *counts, const struct fault_part *part)
 {
+	if (!part->stall_ns)
+		return;
 	if (part->is_single) {
-		counts[class_of(part->stall_ns)] += part->stall_ns != 0;
+		counts[class_of(part->stall_ns)]++;
 		return;
 	}
 	for (unsigned i = 0; i < FAULT_CLASS_COUNT; i++)
@@ -101,7 +103,8 @@ unsigned fault_model_slow_class(const struct fault_model *faults)
 
 	if (least_ns < SLOW_MIN_NS)
 		least_ns = SLOW_MIN_NS;
-	while (i + 1 < FAULT_CLASS_COUNT && fault_class_ns(i) < least_ns)
+	/* the bound of a class that is nearest: next to the root of 2 times as long, or as short */
+	while (i + 1 < FAULT_CLASS_COUNT && fault_class_ns(i) < least_ns - least_ns / 10 * 3)
 		i++;
 	return i;
 }

@@ -85,8 +85,9 @@ struct fault_part fault_part_take(struct fault_part *part, uint64_t begin, uint6
 struct fault_part fault_part_take_count(struct fault_part *part, uint64_t count);
 
 /*
- * The first class of slow faults: at least ten times the median of the run's own minor faults, and
- * never below 20 us. Whole classes, since folded records know no more.
+ * The first class of slow faults: the one that begins nearest to ten times the median of the run's
+ * own minor faults, or to 20 us when that is more. Whole classes, since folded records know no
+ * more.
  */
 unsigned fault_model_slow_class(const struct fault_model *faults);
 
