@@ -53,7 +53,8 @@ static void note_method(const struct analysis_context *context, struct table *ta
 
 	if (!analysis_has_group(context, LT_GROUP_faults))
 		return;
-	snprintf(note, sizeof(note), "page faults were counted (%s) and not recorded one by one%s%s",
+	snprintf(note, sizeof(note),
+		 "page faults were counted (%s) and not recorded one by one%s%s",
 		 method ? method : "the kernel's counters", reason ? ": " : "",
 		 reason ? reason : "");
 	table_add_note(table, note);

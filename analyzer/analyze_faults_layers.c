@@ -16,7 +16,8 @@ static const struct column columns[] = {
 	  "layer", false },
 	{ "kind", "text", VALUE_TEXT, true, false, "what its tensors are for", NULL, false },
 	{ "file", "text", VALUE_TEXT, true, false, "model file", NULL, true },
-	{ "tensor_count", "count", VALUE_U64, false, true, "tensors with faults", "tensors", false },
+	{ "tensor_count", "count", VALUE_U64, false, true, "tensors with faults", "tensors",
+	  false },
 	{ "tensor_bytes", "bytes", VALUE_U64, false, true, "their size", "size", false },
 	FAULT_COLUMNS,
 };

@@ -19,7 +19,7 @@ struct faults_by_stack {
 	struct key_index keys;		/* stack and group of mappings */
 	struct toucher *touchers;
 	size_t capacity;
-	uint32_t last;			/* toucher of the newest fault: the next one is often the same */
+	uint32_t last;			/* toucher of the newest fault: often the next one, too */
 };
 
 static const struct column columns[] = {

@@ -20,7 +20,7 @@ struct faults_by_tensor {
 	const struct analysis_context *context;
 	struct model_files *files;
 	struct fault_sums **sums;	/* by model, NULL: no fault so far */
-	uint32_t *of_group;		/* model by group of mappings + 2; 1: none, 0: not looked up */
+	uint32_t *of_group;		/* model + 2 by group of mappings; 1: none, 0: not known */
 	size_t group_capacity;
 	uint64_t other_count;		/* faults on other memory */
 };
@@ -28,7 +28,8 @@ struct faults_by_tensor {
 static const struct column columns[] = {
 	{ "tensor", "text", VALUE_TEXT, true, false, "name of the tensor", NULL, false },
 	{ "file", "text", VALUE_TEXT, true, false, "model file", NULL, true },
-	{ "layer", "number", VALUE_I64, false, false, "number of its layer (blk.N)", "layer", false },
+	{ "layer", "number", VALUE_I64, false, false, "number of its layer (blk.N)", "layer",
+	  false },
 	{ "kind", "text", VALUE_TEXT, false, false, "what it is for", "kind", false },
 	{ "tensor_bytes", "bytes", VALUE_U64, false, false, "its size", "size", false },
 	FAULT_COLUMNS,

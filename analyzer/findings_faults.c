@@ -214,8 +214,8 @@ static const char *huge_advice(const struct findings *findings)
 
 	if (mode && strstr(mode, "[madvise]"))
 		return "huge pages are given where they are asked for: madvise(MADV_HUGEPAGE) on "
-		       "this memory, GLIBC_TUNABLES=glibc.malloc.hugetlb=1 for what malloc maps, or "
-		       "`echo always > /sys/kernel/mm/transparent_hugepage/enabled`";
+		       "this memory, GLIBC_TUNABLES=glibc.malloc.hugetlb=1 for what malloc maps, "
+		       "or `echo always > /sys/kernel/mm/transparent_hugepage/enabled`";
 	if (mode && strstr(mode, "[never]"))
 		return "huge pages are switched off: `echo madvise > "
 		       "/sys/kernel/mm/transparent_hugepage/enabled` and madvise(MADV_HUGEPAGE) on "

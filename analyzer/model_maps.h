@@ -21,7 +21,7 @@ enum map_label {
 	MAP_LABEL_FILE,			/* label is a file of the descriptor model */
 	MAP_LABEL_SEEN,			/* label is a string; known from /proc/self/maps alone */
 	MAP_LABEL_SEEN_ANONYMOUS,
-	MAP_LABEL_UNKNOWN,		/* a page fault was there, and nothing is known of it so far */
+	MAP_LABEL_UNKNOWN,		/* a page fault was there; nothing else is known so far */
 };
 
 /* Bits of map_group.advice above the MADV_ values 0..31. */

@@ -42,8 +42,8 @@ void faults_map(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, 
 		uint64_t offset, int32_t fd)
 {
 	struct lt_ev_map event = {
-		.head = { .time = time_ns, .stack = STACK_MAP }, .addr = addr, .length_bytes = bytes,
-		.offset_bytes = offset, .fd = fd, .prot = PROT_READ,
+		.head = { .time = time_ns, .stack = STACK_MAP }, .addr = addr,
+		.length_bytes = bytes, .offset_bytes = offset, .fd = fd, .prot = PROT_READ,
 		.flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED };
 
 	builder_event(builder, LT_KIND_map, LT_map_call_mmap, &event);

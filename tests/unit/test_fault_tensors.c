@@ -147,7 +147,8 @@ static void test_layers(void **state)
 	assert_int_equal(row, 0);	/* the longest stall */
 	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "layer"), 3);
 	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "tensor_count"), 2);
-	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "tensor_bytes"), 6 * PAGE);
+	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "tensor_bytes"),
+			 6 * PAGE);
 	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "fault_count"), 21);
 	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "major_count"), 1);
 	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "slow_count"), 1);

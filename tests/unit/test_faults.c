@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page faults in the report: each one goes to the memory that lay at its address in its moment, runs
- * are cut at the borders of mappings, and what is slow is told by the run's own faults.
+ * Page faults in the report: each one goes to the memory that lay at its address in its moment,
+ * runs are cut at the borders of mappings, and what is slow is told by the run's own faults.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,7 +114,7 @@ static void test_by_stack(void **state)
 	checked_close(&checked);
 }
 
-/* Warm faults of 8 to 16 us, 12 us in the middle: slow is ten times as long, and 131 us the class. */
+/* Warm faults of 8 to 16 us, 12 us in the middle: slow is ten times as long, the class 131 us. */
 static void test_slow_follows_the_machine(void **state)
 {
 	struct trace_builder *builder = faults_begin(path, RINGS);
@@ -169,7 +169,8 @@ static void test_remap_and_unmap(void **state)
 	faults_single(builder, 3500, LT_fault_kind_minor, ELSEWHERE, 100, STACK_READER);
 	faults_single(builder, 3501, LT_fault_kind_minor, MODEL_AT, 5, STACK_READER);
 	faults_single(builder, 5000, LT_fault_kind_minor, ELSEWHERE, 1000, STACK_READER);
-	faults_single(builder, 5001, LT_fault_kind_minor, ELSEWHERE + 4 * PAGE, 10000, STACK_READER);
+	faults_single(builder, 5001, LT_fault_kind_minor, ELSEWHERE + 4 * PAGE, 10000,
+		      STACK_READER);
 	finish(builder, &checked, NULL);
 	assert_int_equal(of_map(&checked, MODEL, "fault_stall_ns"), 10110);
 	assert_int_equal(of_map(&checked, "[anonymous]", "fault_stall_ns"), 1000);
@@ -238,7 +239,7 @@ static void test_phases_and_threads(void **state)
 	checked_close(&checked);
 }
 
-/* 100 faults from 5 ms to 104 ms, one each ms, in rows of 2 ms; storage between two samples evenly. */
+/* 100 faults from 5 ms to 104 ms, one each ms, in rows of 2 ms; storage evenly between samples. */
 static void test_over_time(void **state)
 {
 	struct trace_builder *builder = faults_begin(path, RINGS);
