@@ -21,6 +21,7 @@
 #define TOKEN_FAULTS_MIN 100u
 #define REREAD_FACTOR 1.1		/* more than the file was read */
 #define SMALL_PAGE_FAULTS_MIN 1000u
+#define SMALL_PAGE_MIN_NS 50000000u
 
 /* What is known of a row of maps. */
 struct waited {
@@ -53,7 +54,8 @@ static bool look_at(const struct findings *findings, size_t row, struct waited *
 	    !findings_number(findings, "maps", row, "huge_bytes", &ret_waited->huge_bytes))
 		return false;
 	ret_waited->mapping = mapping->text;
-	ret_waited->is_file = mapping->text[0] == '/';
+	/* libraries come fault by fault, and nobody can ask for something else */
+	ret_waited->is_file = mapping->text[0] == '/' && !has_word(maps, row, "prot", "x");
 	ret_waited->is_random = has_word(maps, row, "advice", "random");
 	return ret_waited->length_bytes >= LARGE_BYTES;
 }
@@ -242,7 +244,8 @@ static void small_pages(struct findings *findings, const struct waited *waited,
 	char count[UNITS_BYTES], length[UNITS_BYTES], stall[UNITS_BYTES], huge[UNITS_BYTES];
 
 	if (!advice || !may_be_huge(findings, waited) ||
-	    waited->fault_count < SMALL_PAGE_FAULTS_MIN || !is_long(waited, phase))
+	    waited->fault_count < SMALL_PAGE_FAULTS_MIN ||
+	    waited->stall_ns < SMALL_PAGE_MIN_NS || !is_long(waited, phase))
 		return;
 	findings_add(findings, &(struct finding_text){
 		.id = "small_pages", .severity = SEVERITY_LOW, .phase = phase->name,

@@ -49,6 +49,16 @@ void faults_map(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, 
 	builder_event(builder, LT_KIND_map, LT_map_call_mmap, &event);
 }
 
+void faults_map_with(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes,
+		     uint32_t prot)
+{
+	struct lt_ev_map event = { .head = { .time = time_ns, .stack = STACK_MAP }, .addr = addr,
+				   .length_bytes = bytes, .fd = MODEL_FD, .prot = prot,
+				   .flags = MAP_SHARED };
+
+	builder_event(builder, LT_KIND_map, LT_map_call_mmap, &event);
+}
+
 void faults_map_both(struct trace_builder *builder)
 {
 	faults_open_model(builder, 1010, MODEL_PAGES * PAGE);

@@ -36,6 +36,9 @@ struct trace_builder *faults_begin(const char *path, const char *method);
 void faults_open_model(struct trace_builder *builder, uint64_t time_ns, uint64_t file_bytes);
 void faults_map(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes,
 		uint64_t offset, int32_t fd);
+/* The model from its begin. */
+void faults_map_with(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes,
+		     uint32_t prot);
 /* The model at MODEL_AT and anonymous memory right behind it, until 1030 ns. */
 void faults_map_both(struct trace_builder *builder);
 void faults_unmap(struct trace_builder *builder, uint64_t time_ns, uint64_t addr, uint64_t bytes);

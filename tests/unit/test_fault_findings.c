@@ -29,6 +29,8 @@ static char path[] = "test_fault_findings.XXXXXX";
 struct run {
 	uint64_t addr;			/* of faults that are slow, 1 ms each */
 	uint32_t slow_count, fast_count;
+	uint64_t fast_ns;		/* of one */
+	uint32_t prot;
 	uint32_t advice;		/* of madvise, 0: none */
 	uint64_t storage_bytes;		/* read during the second half, where the tokens are */
 	uint64_t taken_count;		/* 0: all */
@@ -42,7 +44,7 @@ static const char *const ids[] = { "random_faults", "cold_faults", "model_read_a
 static void put_thread(struct trace_builder *builder, const struct run *run)
 {
 	faults_open_model(builder, 1010, MODEL_BYTES);
-	faults_map(builder, 1020, MODEL_AT, MODEL_BYTES, 0, MODEL_FD);
+	faults_map_with(builder, 1020, MODEL_AT, MODEL_BYTES, run->prot | PROT_READ);
 	faults_map(builder, 1030, BEHIND, MODEL_BYTES, 0, -1);
 	if (run->advice)
 		faults_advise(builder, 1040, run->addr, MODEL_BYTES, run->advice, 0);
@@ -61,7 +63,7 @@ static void put_faults(struct trace_builder *builder, const struct run *run)
 	faults_sample(builder, 2000, 0, 0);
 	if (run->fast_count)
 		faults_run(builder, 200 * MS, LT_fault_kind_minor, run->addr, 1, run->fast_count,
-			   run->fast_count * (uint64_t)1500, MS, STACK_READER);
+			   run->fast_count * run->fast_ns, MS, STACK_READER);
 	for (unsigned i = 0; i < run->huge_count; i++)
 		faults_single(builder, 200 * MS + i, LT_fault_kind_minor_huge, run->addr, 1000,
 			      STACK_READER);
@@ -112,7 +114,7 @@ static void check(const struct run *run, const char *id, const char *phase, cons
 }
 
 static const struct run cold = { .addr = MODEL_AT, .slow_count = 300, .fast_count = 2000,
-				 .storage_bytes = 100 * MIB };
+				 .fast_ns = 1500, .storage_bytes = 100 * MIB };
 
 static void test_warm_run(void **state)
 {
@@ -151,6 +153,16 @@ static void test_cold_numbers(void **state)
 	checked_close(&checked);
 }
 
+/* Nobody can ask for libraries to be read at once. */
+static void test_cold_library(void **state)
+{
+	struct run run = cold;
+
+	(void)state;
+	run.prot = PROT_EXEC;
+	check(&run, NULL, NULL, NULL);
+}
+
 static void test_random_access(void **state)
 {
 	struct run run = cold;
@@ -186,7 +198,7 @@ static void test_model_that_does_not_stay(void **state)
 
 static void test_small_pages(void **state)
 {
-	struct run run = { .addr = BEHIND, .fast_count = 20000,
+	struct run run = { .addr = BEHIND, .fast_count = 32768, .fast_ns = 2000,
 			   .huge_mode = "always [madvise] never" };
 
 	(void)state;
@@ -203,10 +215,14 @@ static void test_small_pages(void **state)
 	run.huge_count = 40;
 	check(&run, NULL, NULL, NULL);
 	run.huge_count = 0;
+	run.fast_ns = 1500;	/* 49 ms */
+	check(&run, NULL, NULL, NULL);
 	run.fast_count = 999;
+	run.fast_ns = 100000;
 	check(&run, NULL, NULL, NULL);
 	run.addr = MODEL_AT;
-	run.fast_count = 20000;
+	run.fast_count = 32768;
+	run.fast_ns = 2000;
 	check(&run, NULL, NULL, NULL);
 }
 
@@ -269,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_warm_run),
 		cmocka_unit_test(test_cold_load),
 		cmocka_unit_test(test_cold_numbers),
+		cmocka_unit_test(test_cold_library),
 		cmocka_unit_test(test_random_access),
 		cmocka_unit_test(test_model_that_does_not_stay),
 		cmocka_unit_test(test_small_pages),
