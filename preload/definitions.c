@@ -12,6 +12,8 @@
 #include "intern.h"
 #include "llmtrace/events.h"
 #include "llmtrace/wire.h"
+#include "model_header.h"
+#include "model_index.h"
 #include "privacy.h"
 #include "sys.h"
 #include "trace_file.h"
@@ -173,6 +175,40 @@ void definitions_segment(const struct definitions_segment *segment)
 	row_end(&row, LT_KIND_segment);
 }
 
+void definitions_model(const struct definitions_model *model, const struct model_header *header)
+{
+	const struct lt_intern_entry *path = model->path ? intern_entry(model->path) : NULL;
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, model->id);
+	lt_put_text(&row.out, path ? (const char *)path->data : "", path ? path->length : 0);
+	lt_put_text(&row.out, header->format, strlen(header->format));
+	lt_put_varint(&row.out, header->version);
+	lt_put_varint(&row.out, model->device);
+	lt_put_varint(&row.out, model->inode);
+	lt_put_varint(&row.out, model->file_bytes);
+	lt_put_varint(&row.out, header->data_offset);
+	lt_put_varint(&row.out, header->alignment_bytes);
+	lt_put_text(&row.out, header->architecture, strlen(header->architecture));
+	row_end(&row, LT_KIND_model);
+}
+
+void definitions_tensor(uint32_t model, const struct model_header *header,
+			const struct model_row *tensor)
+{
+	const char *type = header->table.types[tensor->type].text;
+	struct row row;
+
+	row_begin(&row);
+	lt_put_varint(&row.out, model);
+	lt_put_varint(&row.out, tensor->offset);
+	lt_put_varint(&row.out, tensor->size_bytes);
+	lt_put_text(&row.out, type, strlen(type));
+	lt_put_text(&row.out, header->table.names + tensor->name_at, tensor->name_bytes);
+	row_end(&row, LT_KIND_tensor);
+}
+
 static void put_module(const struct module *module)
 {
 	char path[LT_PATH_BYTES];
@@ -316,4 +352,5 @@ void definitions_repeat(void)
 	definitions_modules();
 	intern_for_each(repeat_entry);
 	repeat_kept();
+	model_index_repeat();
 }

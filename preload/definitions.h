@@ -26,6 +26,22 @@ void definitions_stream(uint32_t stream, uint32_t tid, uint64_t start_ns);
 void definitions_symbol(uint32_t module, uint64_t start_offset, uint64_t size_bytes,
 			const char *name, size_t length);
 
+struct model_header;
+struct model_row;
+
+/* A model file; the fields that its header does not have. path: of the intern table. */
+struct definitions_model {
+	uint32_t id;
+	uint32_t path;
+	uint64_t device;
+	uint64_t inode;
+	uint64_t file_bytes;
+};
+
+void definitions_model(const struct definitions_model *model, const struct model_header *header);
+void definitions_tensor(uint32_t model, const struct model_header *header,
+			const struct model_row *tensor);
+
 /* Adds rows for modules that are new or gone since the last call. */
 void definitions_modules(void);
 
@@ -41,7 +57,10 @@ struct definitions_segment {
 
 void definitions_segment(const struct definitions_segment *segment);
 
-/* Adds all facts, stacks, strings, modules and symbols again: a checkpoint. Streams are left out. */
+/*
+ * Adds all facts, stacks, strings, modules, symbols and models again: a checkpoint. Streams are left
+ * out.
+ */
 void definitions_repeat(void);
 
 /* The rows so far, for a DEFS block; taking them starts anew. @return false when there are none. */

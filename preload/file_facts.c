@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "hook.h"
+#include "model_offers.h"
 #include "privacy.h"
 #include "sys.h"
 #include "text.h"
@@ -47,7 +48,7 @@ uint32_t file_path_given(const char *path, int error)
 	return privacy_intern(path);
 }
 
-struct file_facts file_facts_of(int fd, const char *path)
+struct file_facts file_facts_of(int fd, int flags, const char *path)
 {
 	struct file_facts facts = { 0 };
 	struct stat stat;
@@ -60,6 +61,7 @@ struct file_facts file_facts_of(int fd, const char *path)
 	facts.inode = stat.st_ino;
 	facts.file_mode = stat.st_mode;
 	facts.block_bytes = (uint32_t)stat.st_blksize;
+	model_offer_opened(fd, flags, &stat, path, facts.path);
 	return facts;
 }
 

@@ -19,10 +19,11 @@ struct file_facts {
 };
 
 /*
- * fd: the new descriptor. path: as the target gave it; an absolute one is kept as it is, for any
- * other (NULL too) the kernel is asked. Unknown fields are 0.
+ * fd: the new descriptor. flags: as for open. path: as the target gave it; an absolute one is kept as
+ * it is, for any other (NULL too) the kernel is asked. Unknown fields are 0. A file that may be a
+ * model is offered to the writer.
  */
-struct file_facts file_facts_of(int fd, const char *path);
+struct file_facts file_facts_of(int fd, int flags, const char *path);
 
 /* The same for a call that failed with error: the path alone, as given. */
 struct file_facts file_facts_of_failed(const char *path, int error);

@@ -37,7 +37,8 @@ static void record_open(const void *caller, unsigned call, const char *path, int
 		io_runs_break(NULL, fd, caller);
 	if (!begin || !hook_enter(&scope, LT_GROUP_files, caller))
 		return;
-	facts = fd >= 0 ? file_facts_of(fd, path) : file_facts_of_failed(path, scope.saved_errno);
+	facts = fd >= 0 ? file_facts_of(fd, flags, path)
+			: file_facts_of_failed(path, scope.saved_errno);
 	HOOK_EMIT(&scope, open, call, end, hook_stack(&scope), event->stream = 0;
 		  event->duration_ns = end - begin; event->file_bytes = facts.file_bytes;
 		  event->device = facts.device; event->inode = facts.inode; event->fd = fd;

@@ -14,6 +14,7 @@
 
 #include "hook_call.h"
 #include "hooked.h"
+#include "model_offers.h"
 #include "real.h"
 
 struct map_request {
@@ -43,6 +44,8 @@ static void record_map(const void *caller, unsigned call, const struct map_reque
 		  event->error = call_error(&scope, has_failed);
 		  event->minor_fault_count = inside.minor_count;
 		  event->major_fault_count = inside.major_count);
+	if (!has_failed && !(request->flags & MAP_ANONYMOUS))
+		model_offer_mapped(request->fd, request->length);
 	hook_leave(&scope);
 }
 

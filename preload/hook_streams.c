@@ -47,7 +47,7 @@ static void record_open(const void *caller, unsigned call, const char *path, con
 		return;
 	if (stream)
 		fd = fileno(stream);
-	facts = fd >= 0 ? file_facts_of(fd, path)
+	facts = fd >= 0 ? file_facts_of(fd, mode_flags(mode), path)
 			: file_facts_of_failed(path, (int)call_error(&scope, !stream));
 	HOOK_EMIT(&scope, open, call, end, hook_stack(&scope), event->stream = (uintptr_t)stream;
 		  event->duration_ns = end - begin; event->file_bytes = facts.file_bytes;

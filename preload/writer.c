@@ -31,6 +31,7 @@
 #include "init.h"
 #include "intern.h"
 #include "loader_trust.h"
+#include "model_index.h"
 #include "modules.h"
 #include "options.h"
 #include "own_fds.h"
@@ -145,6 +146,16 @@ static void checkpoint(void)
 	trace_file_write_definitions(LT_BLOCK_IS_CHECKPOINT);
 }
 
+/*
+ * In a table of descriptors that the target shares, closing a file of ours would release the locks
+ * (fcntl) that the target holds on it.
+ */
+static void look_into_models(void)
+{
+	if (__atomic_load_n(&table, __ATOMIC_RELAXED) == TABLE_OWN)
+		model_index_read();
+}
+
 /* @return whether anything was taken. */
 static bool pass(bool is_flush)
 {
@@ -161,6 +172,7 @@ static bool pass(bool is_flush)
 		flushed_at_ns = now_ns;
 	faults_take(false);
 	is_progress = drain_all(is_flush);
+	look_into_models();
 	if (is_asked) {
 		function_names_resolve();
 		writer_drain_own();
@@ -178,6 +190,7 @@ static void write_end(void)
 	uint64_t lost_count;
 
 	children_take(own_ring);
+	look_into_models();
 	proc_sample_threads();
 	faults_emit_totals(LT_seen_at_end);
 	proc_sample_maps(LT_seen_at_end);
