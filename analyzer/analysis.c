@@ -30,6 +30,8 @@ const struct analysis *const analyses[] = {
 	&analyze_io_by_stack,
 	&analyze_io_sizes,
 	&analyze_io_slowest,
+	&analyze_models,
+	&analyze_model_tensors,
 	&analyze_threads,
 	&analyze_children,
 	&analyze_coverage,

@@ -13,6 +13,6 @@ extern const struct analysis analyze_run, analyze_phases, analyze_tokens, analyz
 	analyze_faults_over_time, analyze_heap_by_stack,
 	analyze_heap_sizes, analyze_heap_over_time, analyze_io_by_file, analyze_io_by_stack,
 	analyze_io_sizes, analyze_io_slowest, analyze_threads, analyze_children,
-	analyze_coverage, analyze_findings;
+	analyze_models, analyze_model_tensors, analyze_coverage, analyze_findings;
 
 #endif
