@@ -10,12 +10,15 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 
+#include "clock.h"
 #include "definitions.h"
 #include "model_header.h"
 #include "model_offers.h"
 #include "sys.h"
 #include "text.h"
+#include "trace_file.h"
 #include "writer_emit.h"
 
 #define HEADER_MAX_BYTES (64u << 20)
@@ -25,6 +28,13 @@
 #define ROWS_A_TIME 2048u
 #define NAP_NS 1000000u
 #define NAPS_MAX 500u /* for one file; then a read may block */
+#define END_NS 500000000u
+
+/* The kernel makes these files up, some by asking a device when they are read. */
+#define MAGIC_PROC 0x9fa0
+#define MAGIC_SYS 0x62656572
+#define MAGIC_DEBUG 0x64626720
+#define MAGIC_TRACE 0x74726163
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8
@@ -111,11 +121,20 @@ static bool is_known(const struct definitions_model *row, const struct model_hea
 }
 
 /* ---- the file ---- */
+static bool is_made_up(int fd)
+{
+	struct statfs system;
+
+	return SYS_CALL(fstatfs, fd, &system, 0, 0, 0, 0) < 0 || system.f_type == MAGIC_PROC ||
+	       system.f_type == MAGIC_SYS || system.f_type == MAGIC_DEBUG ||
+	       system.f_type == MAGIC_TRACE;
+}
+
 static bool is_same_file(int fd, const struct model_offer *offer)
 {
 	struct stat stat;
 
-	return sys_fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
+	return !is_made_up(fd) && sys_fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
 	       stat.st_dev == offer->device && stat.st_ino == offer->inode;
 }
 
@@ -151,6 +170,7 @@ static int open_offered(const struct model_offer *offer)
 struct reader {
 	int fd;
 	uint32_t nap_count;
+	uint64_t deadline_ns;
 };
 
 static void keep_up(void *context)
@@ -168,6 +188,8 @@ static long read_piece(void *context, void *buffer, size_t bytes, uint64_t offse
 
 	writer_keep_up();
 	while (reader->nap_count < NAPS_MAX) {
+		if (clock_monotonic_ns() > reader->deadline_ns)
+			return -ETIMEDOUT;
 		taken = SYS_CALL(preadv2, reader->fd, &vector, 1, offset, 0, RWF_NOWAIT);
 		if (taken >= 0)
 			return taken;
@@ -209,10 +231,10 @@ void model_index_repeat(void)
 		put_rows(&models[i]);
 }
 
-static void look_into(int fd, const struct model_offer *offer)
+static void look_into(int fd, const struct model_offer *offer, uint64_t deadline_ns)
 {
 	struct model *model = &models[model_count];
-	struct reader reader = {fd, 0};
+	struct reader reader = {fd, 0, deadline_ns};
 	struct model_source source = {
 		.read = read_piece,
 		.pause = keep_up,
@@ -241,8 +263,10 @@ static void look_into(int fd, const struct model_offer *offer)
 	put_rows(model);
 }
 
-void model_index_read(void)
+void model_index_read(bool is_end)
 {
+	uint64_t deadline_ns = is_end ? clock_monotonic_ns() + END_NS : UINT64_MAX;
+	uint32_t old_count = model_count;
 	struct model_offer offer;
 
 	while (model_offer_take(&offer)) {
@@ -257,7 +281,9 @@ void model_index_read(void)
 		}
 		/* what the target has not read yet stays out of the page cache */
 		SYS_CALL(fadvise64, fd, 0, 0, POSIX_FADV_RANDOM, 0, 0);
-		look_into(fd, &offer);
+		look_into(fd, &offer, deadline_ns);
 		sys_close(fd);
 	}
+	if (model_count != old_count)
+		trace_file_write_definitions(0); /* in the file, should the process be killed */
 }

@@ -6,11 +6,14 @@
 #ifndef LLMTRACE_MODEL_INDEX_H
 #define LLMTRACE_MODEL_INDEX_H
 
+#include <stdbool.h>
+
 /*
  * Looks into the files that the hooks have offered. Drains what fills meanwhile. Most often there is
- * none, and it only compares.
+ * none, and it only compares. is_end: a thread of the target waits for the end of the trace, so that
+ * slow storage is given half a second.
  */
-void model_index_read(void);
+void model_index_read(bool is_end);
 
 /* Adds the rows of all models again, for definitions_repeat. */
 void model_index_repeat(void);

@@ -24,13 +24,38 @@ static struct slot {
 	struct model_offer offer;
 } slots[SLOTS];
 
-static uint64_t last_inode, last_device; /* offered last */
+/* What was offered last. Mixed up by two threads it fits nothing, and a file is offered once more. */
+static struct {
+	uint64_t device, inode, file_bytes, modified_ns;
+} last;
 
 static bool has_suffix(const char *path, const char *suffix)
 {
 	size_t length = strnlen(path, OFFER_PATH_BYTES), suffix_length = strlen(suffix);
 
 	return length > suffix_length && !strcmp(path + length - suffix_length, suffix);
+}
+
+static uint64_t modified_ns(const struct stat *stat)
+{
+	return (uint64_t)stat->st_mtim.tv_sec * 1000000000u + (uint64_t)stat->st_mtim.tv_nsec;
+}
+
+/* Engines open a model several times, and map what they have opened. */
+static bool is_last(const struct stat *stat)
+{
+	return stat->st_ino == __atomic_load_n(&last.inode, __ATOMIC_RELAXED) &&
+	       stat->st_dev == __atomic_load_n(&last.device, __ATOMIC_RELAXED) &&
+	       (uint64_t)stat->st_size == __atomic_load_n(&last.file_bytes, __ATOMIC_RELAXED) &&
+	       modified_ns(stat) == __atomic_load_n(&last.modified_ns, __ATOMIC_RELAXED);
+}
+
+static void set_last(const struct model_offer *offer)
+{
+	__atomic_store_n(&last.device, offer->device, __ATOMIC_RELAXED);
+	__atomic_store_n(&last.inode, offer->inode, __ATOMIC_RELAXED);
+	__atomic_store_n(&last.file_bytes, offer->file_bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&last.modified_ns, offer->modified_ns, __ATOMIC_RELAXED);
 }
 
 static bool is_candidate(const struct stat *stat, const char *path)
@@ -81,13 +106,11 @@ static void fill(struct slot *slot, int fd, const struct stat *stat, const char 
 	offer->device = stat->st_dev;
 	offer->inode = stat->st_ino;
 	offer->file_bytes = (uint64_t)stat->st_size;
-	offer->modified_ns = (uint64_t)stat->st_mtim.tv_sec * 1000000000u +
-			     (uint64_t)stat->st_mtim.tv_nsec;
+	offer->modified_ns = modified_ns(stat);
 	offer->path = path_id;
 	offer->fd = fd;
 	put_path(offer, path);
-	__atomic_store_n(&last_device, offer->device, __ATOMIC_RELAXED);
-	__atomic_store_n(&last_inode, offer->inode, __ATOMIC_RELAXED);
+	set_last(offer);
 	__atomic_store_n(&slot->state, SLOT_FULL, __ATOMIC_RELEASE);
 	ring_wake_writer(); /* the file may be closed and removed soon */
 }
@@ -97,7 +120,8 @@ void model_offer_opened(int fd, int flags, const struct stat *stat, const char *
 {
 	struct slot *slot;
 
-	if ((flags & O_ACCMODE) == O_WRONLY || flags & O_PATH || !is_candidate(stat, path))
+	if ((flags & O_ACCMODE) == O_WRONLY || flags & O_PATH || !is_candidate(stat, path) ||
+	    is_last(stat))
 		return;
 	slot = take_slot();
 	if (slot)
@@ -109,11 +133,8 @@ void model_offer_mapped(int fd, size_t length)
 	struct slot *slot;
 	struct stat stat;
 
-	if (length < ANY_NAME_MIN_BYTES || sys_fstat(fd, &stat) < 0 || !is_candidate(&stat, NULL))
-		return;
-	/* most often it has just been opened; a miss costs the writer a look, no more */
-	if (stat.st_ino == __atomic_load_n(&last_inode, __ATOMIC_RELAXED) &&
-	    stat.st_dev == __atomic_load_n(&last_device, __ATOMIC_RELAXED))
+	if (length < ANY_NAME_MIN_BYTES || sys_fstat(fd, &stat) < 0 ||
+	    !is_candidate(&stat, NULL) || is_last(&stat))
 		return;
 	slot = take_slot();
 	if (slot)

@@ -150,10 +150,10 @@ static void checkpoint(void)
  * In a table of descriptors that the target shares, closing a file of ours would release the locks
  * (fcntl) that the target holds on it.
  */
-static void look_into_models(void)
+static void look_into_models(bool is_end)
 {
 	if (__atomic_load_n(&table, __ATOMIC_RELAXED) == TABLE_OWN)
-		model_index_read();
+		model_index_read(is_end);
 }
 
 /* @return whether anything was taken. */
@@ -172,7 +172,7 @@ static bool pass(bool is_flush)
 		flushed_at_ns = now_ns;
 	faults_take(false);
 	is_progress = drain_all(is_flush);
-	look_into_models();
+	look_into_models(false);
 	if (is_asked) {
 		function_names_resolve();
 		writer_drain_own();
@@ -190,7 +190,7 @@ static void write_end(void)
 	uint64_t lost_count;
 
 	children_take(own_ring);
-	look_into_models();
+	look_into_models(true);
 	proc_sample_threads();
 	faults_emit_totals(LT_seen_at_end);
 	proc_sample_maps(LT_seen_at_end);
