@@ -5,8 +5,8 @@ import os
 import struct
 import subprocess
 
-import gguf_sizes
 from harness import limit
+from model_rows import check_gguf, rows_of
 
 ODD = 'a "quoted" \u00e4 name'
 
@@ -39,25 +39,6 @@ def make_safetensors(ctx, name="model.safetensors"):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + bytes(offset))
     return path, [(tensor, dtype, 8 + len(text) + at, size) for tensor, dtype, at, size in rows]
-
-
-def rows_of(ctx, report, path):
-    return sorted((row["tensor"], row["type"], row["offset_bytes"], row["size_bytes"])
-                  for row in ctx.rows(report, "model_tensors") if row["path"] == path)
-
-
-def check_gguf(ctx, report, path, rows_path=None):
-    with open(path, "rb") as file:
-        data = file.read()
-    wanted = gguf_sizes.tensors(data)[1]
-    rows_path = rows_path or path
-    model, = [row for row in ctx.rows(report, "models") if row["path"] == rows_path]
-    ctx.equal(rows_of(ctx, report, rows_path), sorted(wanted), "tensors")
-    ctx.equal([model[key] for key in ("format", "architecture", "tensor_count", "layer_count",
-                                      "data_bytes", "file_bytes", "header_bytes")],
-              ["gguf", "llama", len(wanted), 10, sum(row[3] for row in wanted), len(data),
-               wanted[0][2]], "model")
-    ctx.check(model["quantisation"].startswith("q8_0 99."), f"quantisation {model['quantisation']!r}")
 
 
 def case_gguf(ctx):

@@ -26,7 +26,7 @@ struct made {
 static void put_made(struct made *file, uint64_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
-		file->bytes[file->length++] = (uint8_t)(value >> i * 8);
+		file->bytes[file->length++] = (uint8_t)(i < 8 ? value >> i * 8 : 0);
 }
 
 /* Of counts and lengths: version 1 has 32 bits. */
@@ -344,6 +344,7 @@ static void test_hostile_counts(void **state)
 		put_made(&file, 9, 4);
 		put_made(&file, i ? 1 : 0, i ? 8 : 0);
 	}
+	put_made(&file, 0, 12);
 	end_header(&file, 32, 64);
 	assert_false(parse(&file, file.length, ROOM_BYTES, MAX_BYTES, &header));
 	begin_gguf(&file, 3, 0, 1);
