@@ -105,6 +105,22 @@ def case_no_models(ctx):
     ctx.equal(ctx.rows(ctx.is_whole(), "models"), [], "models that are only written")
 
 
+def case_forked_child(ctx):
+    """Its own trace has the tensors of what it opens itself."""
+    path = make_gguf(ctx)
+    ctx.both([ctx.fixture("model_opens"), "fork", path], env={"LLMTRACE_FOLLOW": "1"})
+    check_gguf(ctx, ctx.is_whole(), path)
+    row, = ctx.rows(ctx.report(), "children")
+    check_gguf(ctx, ctx.is_whole(row["trace"]), path)
+
+
+def case_killed(ctx):
+    """What was read before its end stands in the trace."""
+    path = make_gguf(ctx)
+    ctx.both([ctx.fixture("model_opens"), "kill", path])
+    check_gguf(ctx, ctx.report(), path)
+
+
 def case_lock_stays(ctx):
     """Closing a descriptor of ours does not release the locks that the program has on the file."""
     path = make_gguf(ctx)

@@ -60,6 +60,7 @@ static struct opened open_built(void)
 	builder_tensor(builder, 1, 4096, 1000, "token_embd.weight");
 	builder_tensor(builder, 1, 5632, 512, "blk.1.ffn_up.weight");
 	builder_model(builder, 3, "/models/a.gguf", 102, 64);
+	builder_model(builder, 4, "/models/of.no.inode", 0, 64);
 	builder_finish(builder, true);
 	if (trace_open(path, NULL, &opened.trace, &error))
 		fail_msg("%s", error.text);
@@ -79,7 +80,7 @@ static void test_rows_once(void **state)
 	const struct model_file *file;
 
 	(void)state;
-	assert_int_equal(model_files_count(opened.files), 3);
+	assert_int_equal(model_files_count(opened.files), 4);
 	file = model_files_at(opened.files, 0);
 	assert_string_equal(file->row->path, "/models/a.gguf");
 	assert_string_equal(file->row->architecture, "llama");
@@ -109,6 +110,7 @@ static void test_find(void **state)
 	assert_null(model_files_find(files, 8, 101, NULL));
 	assert_null(model_files_find(files, 0, 0, "/models/c.gguf"));
 	assert_null(model_files_find(files, 0, 0, NULL));
+	assert_null(model_files_find(files, 7, 0, NULL)); /* not known, though one has it */
 	assert_int_equal(model_files_find(files, 0, 0, "/models/b.gguf")->row->id, 2);
 	assert_int_equal(model_files_find(files, 0, 0, "/models/a.gguf")->row->id, 3);
 	close_built(&opened);
