@@ -2,6 +2,7 @@
 """Tensors of the model files that a program opens. The truth is the file, read by Python."""
 import json
 import os
+import shutil
 import struct
 import subprocess
 
@@ -119,6 +120,21 @@ def case_killed(ctx):
     path = make_gguf(ctx)
     ctx.both([ctx.fixture("model_opens"), "kill", path])
     check_gguf(ctx, ctx.report(), path)
+
+
+def case_other_root(ctx):
+    """The path means another file to the writer, which keeps its root: that one is not taken for it."""
+    if os.geteuid() != 0:
+        ctx.skip("needs root")
+    path, inside = make_gguf(ctx), make_gguf(ctx, "inside.gguf", align=4096)
+    root = ctx.directory("root")
+    os.makedirs(root + os.path.dirname(path))
+    shutil.move(inside, root + path)
+    ctx.both([ctx.fixture("model_opens"), "root", root, path])
+    report = ctx.is_whole()
+    check_gguf(ctx, report, root + path, rows_path=path)
+    model, = ctx.rows(report, "models")
+    ctx.equal(model["alignment_bytes"], 4096, "alignment")
 
 
 def case_lock_stays(ctx):
