@@ -22,7 +22,8 @@ static const struct column model_columns[] = {
 	{"tensor_count", "count", VALUE_U64, false, false, "tensors in the file", "tensors", false},
 	{"layer_count", "count", VALUE_U64, false, false, "numbered layers that they belong to",
 	 "layers", false},
-	{"data_bytes", "bytes", VALUE_U64, false, false, "sum of the tensors' sizes", "data", false},
+	{"data_bytes", "bytes", VALUE_U64, false, false, "sum of the tensors' sizes", "data",
+	 false},
 	{"file_bytes", "bytes", VALUE_U64, false, false, "size of the file", "file", true},
 	{"header_bytes", "bytes", VALUE_U64, false, false, "in front of the data", "header", true},
 	{"alignment_bytes", "bytes", VALUE_U64, false, false,
@@ -95,7 +96,7 @@ static size_t add_up(const struct model_file *file, struct share *shares)
 static void set_mix(struct table *table, size_t row, const struct model_file *file,
 		    uint64_t data_bytes)
 {
-	struct share shares[MIX_MAX];
+	struct share shares[MIX_MAX] = {{NULL, 0}};
 	size_t count = add_up(file, shares), used = 0;
 	char text[1024] = "";
 
@@ -140,7 +141,8 @@ static void add_model(struct table *table, const struct model_file *file)
 		data_bytes += file->tensors[i].size_bytes;
 	table_set_text(table, row, "path", model->path);
 	table_set_text(table, row, "format", model->format);
-	table_set_text(table, row, "architecture", *model->architecture ? model->architecture : NULL);
+	table_set_text(table, row, "architecture",
+		       *model->architecture ? model->architecture : NULL);
 	table_set_u64(table, row, "tensor_count", file->tensor_count);
 	table_set_u64(table, row, "layer_count", count_layers(file));
 	table_set_u64(table, row, "data_bytes", data_bytes);
@@ -180,9 +182,9 @@ static void finish_tensors(void *state, struct report *report)
 {
 	const struct analysis_context *context = state;
 	struct model_files *files = model_files_new(context->trace);
-	struct table *table =
-		report_add_table(report, "model_tensors", "Tensors of model files, the largest first",
-				 tensor_columns, sizeof(tensor_columns) / sizeof(tensor_columns[0]));
+	struct table *table = report_add_table(
+		report, "model_tensors", "Tensors of model files, the largest first",
+		tensor_columns, sizeof(tensor_columns) / sizeof(tensor_columns[0]));
 
 	for (size_t i = 0; i < model_files_count(files); i++) {
 		const struct model_file *file = model_files_at(files, i);

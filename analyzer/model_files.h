@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model files of a trace: which tensor lies at an offset of a file, and what that tensor is for.
- * Made from the definitions of the trace alone; the files are not needed. Built once, then only read:
- * any number of threads may look up. What it hands out lives as long as it and the trace.
+ * The model files of a trace: which tensor lies at an offset of a file, and what that tensor is
+ * for. Made from the definitions of the trace alone; the files are not needed. Built once, then
+ * only read: any number of threads may look up. What it hands out lives as long as it and the
+ * trace.
  */
 #ifndef LLMTRACE_MODEL_FILES_H
 #define LLMTRACE_MODEL_FILES_H
@@ -17,7 +18,7 @@ enum tensor_kind {
 	TENSOR_OTHER,
 	TENSOR_ATTENTION,
 	TENSOR_FEED_FORWARD,
-	TENSOR_EXPERT,	/* feed-forward of a mixture of experts */
+	TENSOR_EXPERT, /* feed-forward of a mixture of experts */
 	TENSOR_NORM,
 	TENSOR_EMBEDDING,
 	TENSOR_OUTPUT,
@@ -37,7 +38,7 @@ struct model_tensor {
 };
 
 struct model_file {
-	const struct trace_model *row;	     /* path, format, device, inode ... */
+	const struct trace_model *row;	    /* path, format, device, inode ... */
 	const struct model_tensor *tensors; /* by offset */
 	size_t tensor_count;
 };
@@ -48,7 +49,7 @@ struct model_place {
 	const char *name;
 	int32_t layer;
 	enum tensor_kind kind;
-	uint64_t end_offset; /* of the place: the next one begins there; UINT64_MAX behind the last */
+	uint64_t end_offset; /* the next place begins there; UINT64_MAX behind the last one */
 };
 
 struct model_files;

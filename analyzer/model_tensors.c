@@ -151,10 +151,14 @@ enum tensor_kind model_tensor_kind(const char *name)
 const char *model_tensor_kind_name(enum tensor_kind kind)
 {
 	static const char *const names[TENSOR_KIND_COUNT] = {
-		[TENSOR_OTHER] = "other",	    [TENSOR_ATTENTION] = "attention",
-		[TENSOR_FEED_FORWARD] = "feed-forward", [TENSOR_EXPERT] = "expert",
-		[TENSOR_NORM] = "norm",	    [TENSOR_EMBEDDING] = "embedding",
-		[TENSOR_OUTPUT] = "output",	    [TENSOR_HEADER] = "header",
+		[TENSOR_OTHER] = "other",
+		[TENSOR_ATTENTION] = "attention",
+		[TENSOR_FEED_FORWARD] = "feed-forward",
+		[TENSOR_EXPERT] = "expert",
+		[TENSOR_NORM] = "norm",
+		[TENSOR_EMBEDDING] = "embedding",
+		[TENSOR_OUTPUT] = "output",
+		[TENSOR_HEADER] = "header",
 		[TENSOR_PADDING] = "padding",
 	};
 

@@ -22,7 +22,7 @@ struct model_header {
 	uint32_t alignment_bytes; /* that the file names; 0: none */
 	uint64_t data_offset;
 	char architecture[MODEL_ARCHITECTURE_BYTES]; /* terminated */
-	struct model_table table; /* by offset in the file */
+	struct model_table table;		     /* by offset in the file */
 };
 
 /* Whether a file may be of that format. magic: its first bytes. */

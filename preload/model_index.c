@@ -138,7 +138,7 @@ static bool is_same_file(int fd, const struct model_offer *offer)
 	       stat.st_dev == offer->device && stat.st_ino == offer->inode;
 }
 
-/* Opened without effect first: by now something else may have the path, whose open does something. */
+/* Opened without effect first: by now a device may have the path, which does something then. */
 static int open_checked(const char *path, const struct model_offer *offer)
 {
 	int place = (int)sys_open(path, O_PATH | O_CLOEXEC, 0);

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 
 /*
- * Looks into the files that the hooks have offered. Drains what fills meanwhile. Most often there is
- * none, and it only compares. is_end: a thread of the target waits for the end of the trace, so that
- * slow storage is given half a second.
+ * Looks into the files that the hooks have offered. Drains what fills meanwhile. Most often there
+ * is none, and it only compares. is_end: a thread of the target waits for the end of the trace, so
+ * that slow storage is given half a second.
  */
 void model_index_read(bool is_end);
 

@@ -24,7 +24,7 @@ static struct slot {
 	struct model_offer offer;
 } slots[SLOTS];
 
-/* What was offered last. Mixed up by two threads it fits nothing, and a file is offered once more. */
+/* What was offered last. Mixed up by two threads it fits no file, which is offered once more. */
 static struct {
 	uint64_t device, inode, file_bytes, modified_ns;
 } last;
@@ -133,8 +133,8 @@ void model_offer_mapped(int fd, size_t length)
 	struct slot *slot;
 	struct stat stat;
 
-	if (length < ANY_NAME_MIN_BYTES || sys_fstat(fd, &stat) < 0 ||
-	    !is_candidate(&stat, NULL) || is_last(&stat))
+	if (length < ANY_NAME_MIN_BYTES || sys_fstat(fd, &stat) < 0 || !is_candidate(&stat, NULL) ||
+	    is_last(&stat))
 		return;
 	slot = take_slot();
 	if (slot)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of a file in order, through a small window: what the parsers of model headers read from.
- * Nothing behind `end` is ever read. A read that would pass it, or that fails, is refused and sets
- * is_bad, which sticks. One thread; allocates nothing, takes no lock.
+ * The bytes of a file in order, through a small window: what the parsers of model headers read
+ * from. Nothing behind `end` is ever read. A read that would pass it, or that fails, is refused and
+ * sets is_bad, which sticks. One thread; allocates nothing, takes no lock.
  */
 #ifndef LLMTRACE_MODEL_SOURCE_H
 #define LLMTRACE_MODEL_SOURCE_H

@@ -43,8 +43,7 @@ static bool make_room(struct model_table *table, size_t name_bytes)
 		return false;
 	if (rows != table->capacity) {
 		memory = moved(table->rows, table->count * sizeof(*table->rows),
-			       table->capacity * sizeof(*table->rows),
-			       rows * sizeof(*table->rows));
+			       table->capacity * sizeof(*table->rows), rows * sizeof(*table->rows));
 		if (!memory)
 			return false;
 		table->rows = memory;

@@ -44,8 +44,9 @@ bool model_table_add(struct model_table *table, const struct model_row *row, con
 		     const char *name, size_t name_bytes);
 
 /*
- * Moves offsets by data_offset, sorts by them, gives those of unknown size what lies in front of the
- * next one, and cuts what lies behind the end of the file. pause: may be NULL, called now and then.
+ * Moves offsets by data_offset, sorts by them, gives those of unknown size what lies in front of
+ * the next one, and cuts what lies behind the end of the file. pause: may be NULL, called now and
+ * then.
  */
 void model_table_finish(struct model_table *table, uint64_t data_offset, uint64_t file_bytes,
 			void (*pause)(void *context), void *context);

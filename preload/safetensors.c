@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * safetensors: eight bytes of length, a JSON object of so many bytes, the data. A pull parser of what
- * JSON may hold, with bounds on depth and on texts; every member but one is a tensor:
- *	"NAME": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [BEGIN, END]}
+ * safetensors: eight bytes of length, a JSON object of so many bytes, the data. A pull parser of
+ * what JSON may hold, with bounds on depth and on texts. Every member but __metadata__ is a tensor,
+ * with its dtype, shape and data_offsets: its first byte, and the first one behind it, in the data.
  */
 #include "model_header.h"
 

@@ -78,10 +78,22 @@ def case_ways_to_it(ctx):
 
 
 def case_once(ctx):
-    """Opened a thousand times, read once."""
-    path = make_gguf(ctx)
-    ctx.both([ctx.fixture("model_opens"), "many", path])
-    check_gguf(ctx, ctx.is_whole(), path)
+    """Two models opened a thousand times in turn, and a file that is none: each is looked into once."""
+    paths = [make_gguf(ctx), make_gguf(ctx, "other.gguf", align=4096)]
+    junk = os.path.join(ctx.directory("models"), "junk")
+    with open(junk, "wb") as file:
+        file.write(b"GGUX" + bytes(2 << 20))
+    command = [ctx.fixture("model_opens"), "many", *paths, junk]
+    ctx.both(command)
+    for path in paths:
+        check_gguf(ctx, ctx.is_whole(), path)
+    log = os.path.join(ctx.scratch, "strace.log")
+    preload = [word for key, value in ctx.trace_env().items() for word in ("-E", f"{key}={value}")]
+    ctx.run(["strace", "-f", "-e", "trace=openat", "-o", log, *preload, *command])
+    with open(log) as file:
+        looks = [line for line in file if "O_PATH" in line]
+    ctx.equal([sum(f'"{path}"' in line for line in looks) for path in [*paths, junk]], [1, 1, 1],
+              "times that the writer opened each")
 
 
 def case_no_models(ctx):

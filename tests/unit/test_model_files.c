@@ -150,7 +150,8 @@ static void test_places(void **state)
 	assert_int_equal(model_file_place(file, 5700).layer, 1);
 	assert_int_equal(model_file_place(file, 0).layer, -1);
 	assert_int_equal(model_file_place(model_files_at(opened.files, 2), 63).kind, TENSOR_HEADER);
-	assert_int_equal(model_file_place(model_files_at(opened.files, 2), 64).kind, TENSOR_PADDING);
+	assert_int_equal(model_file_place(model_files_at(opened.files, 2), 64).kind,
+			 TENSOR_PADDING);
 	close_built(&opened);
 }
 

@@ -72,7 +72,7 @@ static void end_header(struct made *file, unsigned alignment, unsigned data_byte
 	file->length += data_bytes;
 }
 
-/* Pairs of every kind, an alignment, three tensors that do not stand in order, a type of the future. */
+/* Pairs of every kind, an alignment, tensors that are not in order, a type of the future. */
 static void make_gguf(struct made *file, uint32_t version)
 {
 	begin_gguf(file, version, 4, 6);
@@ -123,7 +123,7 @@ static const char json[] =
 	"{ \"__metadata__\":{\"format\":\"pt\",\"odd\":[1,-2.5e3,{\"a\":null}]},\n"
 	"\"model.layers.0.mlp.up_proj.weight\": {\"dtype\":\"BF16\", \"shape\":[2,3],"
 	"\"data_offsets\":[16,28]},\t\"a \\\"quoted\\\" \\u00e4\\ud83d\\ude00\\n\":"
-	"{\"data_offsets\":[0,16],\"shape\":[],\"extra\":{\"x\":[[],{}]},\"dtype\":\"F8_E4M3\"} }  ";
+	"{\"data_offsets\":[0,16],\"shape\":[],\"extra\":{\"x\":[[],{}]},\"dtype\":\"F8_E4M3\"} }\n";
 
 /* ---- checks ---- */
 /* In memory of its exact size. */
@@ -407,8 +407,7 @@ static void test_safetensors(void **state)
 		assert_string_equal(header.format, "safetensors");
 		assert_int_equal(header.data_offset, 8 + sizeof(json) - 1);
 		assert_int_equal(header.table.count, 2);
-		has_row(&header, 0, 0, 16, "F8_E4M3",
-			"a \"quoted\" \xc3\xa4\xf0\x9f\x98\x80\n");
+		has_row(&header, 0, 0, 16, "F8_E4M3", "a \"quoted\" \xc3\xa4\xf0\x9f\x98\x80\n");
 		has_row(&header, 1, 16, 12, "BF16", "model.layers.0.mlp.up_proj.weight");
 		model_table_release(&header.table);
 	}
@@ -479,16 +478,11 @@ static void test_hostile_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gguf_versions),
-		cmocka_unit_test(test_type_sizes),
-		cmocka_unit_test(test_impossible_sizes),
-		cmocka_unit_test(test_gguf_cuts),
-		cmocka_unit_test(test_bit_flips),
-		cmocka_unit_test(test_hostile_counts),
-		cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_little_room),
-		cmocka_unit_test(test_safetensors),
-		cmocka_unit_test(test_safetensors_cuts),
+		cmocka_unit_test(test_gguf_versions),	 cmocka_unit_test(test_type_sizes),
+		cmocka_unit_test(test_impossible_sizes), cmocka_unit_test(test_gguf_cuts),
+		cmocka_unit_test(test_bit_flips),	 cmocka_unit_test(test_hostile_counts),
+		cmocka_unit_test(test_long_names),	 cmocka_unit_test(test_little_room),
+		cmocka_unit_test(test_safetensors),	 cmocka_unit_test(test_safetensors_cuts),
 		cmocka_unit_test(test_hostile_json),
 	};
 
