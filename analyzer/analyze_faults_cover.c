@@ -117,6 +117,20 @@ static void cover_calls(const struct analysis_context *context, struct report *r
 			    "getrusage(RUSAGE_THREAD)", note);
 }
 
+/* Some of it was known as such only when the next lines of /proc/self/maps were read. */
+static uint64_t own_count(const struct model *model)
+{
+	uint64_t count = model->faults.own_count;
+
+	for (uint32_t i = 0; i < model->maps.group_count; i++) {
+		uint32_t group = map_model_resolved(&model->maps, i);
+
+		if (group != i && model_map_is_own(model, &model->maps.groups[group]))
+			count += fault_model_group(&model->faults, i).sums.fault_count;
+	}
+	return count;
+}
+
 static void cover_own(const struct analysis_context *context, struct report *report)
 {
 	const struct model *model = context->model;
@@ -127,7 +141,7 @@ static void cover_own(const struct analysis_context *context, struct report *rep
 		return;
 	snprintf(note, sizeof(note), "%s in its threads; %s of those with an address were in its "
 		 "memory and are in no table", units_count(text, (double)own),
-		 units_count(more, (double)model->faults.own_count));
+		 units_count(more, (double)own_count(model)));
 	report_add_coverage(report, "page faults of llmtrace", own, 0, false, "getrusage", note);
 }
 

@@ -110,6 +110,15 @@ static void add_row(const struct faults_by_stack *faults, struct table *table,
 	table_set_u64(table, row, "huge_bytes", toucher->sums.huge_count * FAULT_HUGE_BYTES);
 }
 
+/* What was not known at the fault may turn out to be memory of the shim. */
+static bool is_own(const struct faults_by_stack *faults, const struct toucher *toucher)
+{
+	const struct model *model = faults->context->model;
+
+	return model_map_is_own(model, &model->maps.groups[map_model_resolved(&model->maps,
+									      toucher->group)]);
+}
+
 static void finish(void *state, struct report *report)
 {
 	struct faults_by_stack *faults = state;
@@ -120,7 +129,8 @@ static void finish(void *state, struct report *report)
 	table = report_add_table(report, "faults_by_stack", "Page faults by function", columns,
 				 sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < count; i++)
-		add_row(faults, table, &merged[i]);
+		if (!is_own(faults, &merged[i]))
+			add_row(faults, table, &merged[i]);
 	table_sort_descending(table, "fault_count");
 	table_sort_descending(table, "fault_stall_ns");
 	faults_note(faults->context, table);

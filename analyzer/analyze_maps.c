@@ -22,6 +22,7 @@ struct maps {
 struct merged {
 	struct map_group group;
 	struct fault_sums faults;
+	uint64_t wait_ns;
 };
 
 static const struct column columns[] = {
@@ -59,6 +60,8 @@ static const struct column columns[] = {
 	{ "failed_count", "count", VALUE_U64, false, false, "calls that failed", "failed", true },
 	{ "slow_count", "count", VALUE_U64, false, true,
 	  "page faults that took long; a note of faults_by_stack says how long", "slow", true },
+	{ "fault_wait_ns", "ns", VALUE_U64, false, true,
+	  "time in which at least one thread was in such a fault", "held up", true },
 };
 
 static void *create(const struct analysis_context *context)
@@ -151,7 +154,7 @@ static void add_group(struct map_group *sum, const struct map_group *group)
 
 static bool is_seen(const struct map_group *group)
 {
-	return group->label_kind == MAP_LABEL_SEEN || group->label_kind == MAP_LABEL_SEEN_ANONYMOUS;
+	return group->label_kind != MAP_LABEL_FILE && group->label_kind != MAP_LABEL_ANONYMOUS;
 }
 
 static void set_calls(struct table *table, size_t row, const struct map_group *group)
@@ -166,13 +169,15 @@ static void set_calls(struct table *table, size_t row, const struct map_group *g
 }
 
 static void set_faults(const struct analysis_context *context, struct table *table, size_t row,
-		       const struct fault_sums *faults)
+		       const struct merged *merged)
 {
+	const struct fault_sums *faults = &merged->faults;
 	bool is_measured = faults_have_addresses(context);
 
 	analysis_set(table, row, "fault_count", faults->fault_count, is_measured);
 	analysis_set(table, row, "major_count", faults->major_count, is_measured);
 	analysis_set(table, row, "fault_stall_ns", faults->stall_ns, is_measured);
+	analysis_set(table, row, "fault_wait_ns", merged->wait_ns, is_measured);
 	analysis_set(table, row, "slow_count",
 		     fault_sums_slow(faults, fault_model_slow_class(&context->model->faults)),
 		     is_measured);
@@ -182,19 +187,20 @@ static void set_faults(const struct analysis_context *context, struct table *tab
 static void add_row(const struct maps *maps, struct table *table, const struct merged *merged)
 {
 	const struct map_group *group = &merged->group;
+	bool is_known = group->label_kind < MAP_LABEL_BLOCK;
 	size_t row = table_add_row(table);
 
 	table_set_text(table, row, "mapping", model_map_name(maps->context->model, group));
 	stack_groups_set(maps->context->stacks, table, row, "stack", group->stack);
-	if (group->label_kind != MAP_LABEL_UNKNOWN) {
-		table_set_u64(table, row, "length_bytes", group->length_bytes);
+	analysis_set(table, row, "length_bytes", group->length_bytes,
+		     group->label_kind != MAP_LABEL_UNKNOWN);
+	if (is_known)
 		set_prot(table, row, group->prot);
-	}
 	set_flags(table, row, group);
 	set_advice(table, row, group);
-	set_faults(maps->context, table, row, &merged->faults);
+	set_faults(maps->context, table, row, merged);
 	table_set_u64(table, row, "map_count", group->map_count);
-	table_set_u64(table, row, "live_at_exit_bytes", group->live_bytes);
+	analysis_set(table, row, "live_at_exit_bytes", group->live_bytes, is_known);
 	set_calls(table, row, group);
 	table_set_u64(table, row, "locked_bytes", group->locked_bytes);
 	table_set_u64(table, row, "failed_count", group->failed_count);
@@ -230,6 +236,7 @@ static void merge_faults(const struct maps *maps, const struct key_index *keys, 
 	uint32_t k = key_index_find(keys, key_of(maps, &model->maps.groups[group]));
 
 	fault_sums_join(&merged[k].faults, &faults.sums);
+	merged[k].wait_ns += faults.wait_ns;
 }
 
 static size_t merge(const struct maps *maps, struct merged **ret_merged)
@@ -252,6 +259,9 @@ static bool is_empty(const struct merged *merged)
 {
 	const struct map_group *group = &merged->group;
 
+	/* heap_by_stack has all blocks */
+	if (group->label_kind == MAP_LABEL_BLOCK)
+		return !merged->faults.fault_count;
 	return !group->map_count && !group->failed_count && !group->advise_ns &&
 	       !group->unmap_ns && !merged->faults.fault_count;
 }

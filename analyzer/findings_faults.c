@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Findings about page faults: a model that came from storage fault by fault, one that does not stay
- * in memory while tokens are made, large memory in small pages. What a finding costs is the time of
- * the thread that waited longest: threads wait side by side.
+ * in memory while tokens are made, large memory in small pages. What a finding costs is the time in
+ * which at least one thread was held up: threads wait side by side.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +28,7 @@ struct waited {
 	size_t row;
 	const char *mapping;
 	double length_bytes, map_count, fault_count, major_count, slow_count, stall_ns, huge_bytes;
+	double wait_ns;			/* in which at least one thread was held up */
 	bool is_file, is_random;
 };
 
@@ -51,6 +52,7 @@ static bool look_at(const struct findings *findings, size_t row, struct waited *
 	    !findings_number(findings, "maps", row, "major_count", &ret_waited->major_count) ||
 	    !findings_number(findings, "maps", row, "slow_count", &ret_waited->slow_count) ||
 	    !findings_number(findings, "maps", row, "fault_stall_ns", &ret_waited->stall_ns) ||
+	    !findings_number(findings, "maps", row, "fault_wait_ns", &ret_waited->wait_ns) ||
 	    !findings_number(findings, "maps", row, "huge_bytes", &ret_waited->huge_bytes))
 		return false;
 	ret_waited->mapping = mapping->text;
@@ -81,19 +83,6 @@ static bool is_long(const struct waited *waited, const struct phase_row *phase)
 	return phase && waited->stall_ns >= PHASE_SHARE * (double)phase->duration_ns;
 }
 
-/* At most what one thread waited in all: others waited beside it. */
-static uint64_t cost_ns(const struct findings *findings, double stall_ns)
-{
-	const struct table *threads = report_find_table(findings->report, "threads");
-	double longest = 0, stall;
-
-	for (size_t row = 0; threads && row < table_row_count(threads); row++)
-		if (findings_number(findings, "threads", row, "fault_stall_ns", &stall) &&
-		    stall > longest)
-			longest = stall;
-	return (uint64_t)(longest > 0 && longest < stall_ns ? longest : stall_ns);
-}
-
 /* ---- a model that came fault by fault ---- */
 
 static void add_cold(struct findings *findings, const struct waited *waited,
@@ -116,7 +105,7 @@ static void add_cold(struct findings *findings, const struct waited *waited,
 		.id = waited->is_random ? "random_faults" : "cold_faults",
 		.severity = waited->is_random ? SEVERITY_HIGH : SEVERITY_MEDIUM,
 		.phase = phase->name, .advice = advice, .table = "maps", .row = waited->row,
-		.saving_ns = cost_ns(findings, waited->stall_ns) },
+		.saving_ns = (uint64_t)waited->wait_ns },
 		"%s page faults on %s took %s%s: %s of them were major and %s slow, as those are "
 		"that wait for storage", units_count(all, waited->fault_count), waited->mapping,
 		units_ns(stall, waited->stall_ns),
@@ -147,6 +136,7 @@ static struct fault_group during_tokens(const struct findings *findings, const c
 			continue;
 		sum.token_count += group.token_count;
 		sum.token_stall_ns += group.token_stall_ns;
+		sum.token_wait_ns += group.token_wait_ns;
 	}
 	return sum;
 }
@@ -179,7 +169,7 @@ static void add_evicted(struct findings *findings, const struct waited *waited,
 		.id = "model_read_again", .severity = SEVERITY_HIGH, .phase = "generation",
 		.advice = advice, .table = "tokens", .row = row, .also_table = "maps",
 		.also_row = waited->row,
-		.saving_ns = cost_ns(findings, (double)during->token_stall_ns) },
+		.saving_ns = during->token_wait_ns },
 		"each generated token read %s from storage, by page faults on %s (%s): %s of them "
 		"took %s in all, and parts of it came more than once%s",
 		units_bytes(each, per_token), waited->mapping,
@@ -250,7 +240,7 @@ static void small_pages(struct findings *findings, const struct waited *waited,
 	findings_add(findings, &(struct finding_text){
 		.id = "small_pages", .severity = SEVERITY_LOW, .phase = phase->name,
 		.advice = advice, .table = "maps", .row = waited->row,
-		.saving_ns = cost_ns(findings, waited->stall_ns) },
+		.saving_ns = (uint64_t)waited->wait_ns },
 		"%s page faults filled %s of %s memory, %s of it in huge pages; they took %s",
 		units_count(count, waited->fault_count), units_bytes(length, waited->length_bytes),
 		waited->mapping, units_bytes(huge, waited->huge_bytes),

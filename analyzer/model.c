@@ -18,7 +18,8 @@ static const char *string_of(const void *trace, uint32_t id)
 
 void model_init(struct model *model, struct trace *trace)
 {
-	*model = (struct model){ .trace = trace };
+	*model = (struct model){ .trace = trace,
+				 .has_faults = trace_meta(trace, "fault_method") != NULL };
 	model->phases = phases_new(trace_facts(trace)->start_ns, &model->totals, string_of, trace);
 	model->blocks = live_blocks_new(trace_stream_limit(trace), trace_facts(trace)->start_ns);
 	model->fds = fd_model_new(string_of, trace);
@@ -44,12 +45,35 @@ static void count_stack(struct model *model, const struct lt_record *record)
 	model->stackless_count += !record->stack;
 }
 
+/* What malloc maps for itself is known by its blocks. */
+static void follow_large_blocks(struct map_model *maps, const struct lt_record *const *records,
+				size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct lt_ev_alloc *event = (const struct lt_ev_alloc *)records[i];
+
+		switch (LT_STATE_KIND(event->head.state)) {
+		case LT_KIND_alloc:
+		case LT_KIND_alloc_aligned:
+		case LT_KIND_realloc_end:
+			if (event->size_bytes >= MAP_BLOCK_BYTES && event->addr)
+				map_model_add_block(maps, event->addr, event->size_bytes,
+						    event->head.stack);
+			break;
+		default:
+			map_model_remove_block(maps, event->addr);
+		}
+	}
+}
+
 size_t model_follow_heap(struct model *model, const struct heap_run *run, size_t first,
 			 struct found_cursor *found)
 {
 	struct heap_sums sums;
 	size_t end = live_blocks_follow(model->blocks, run, first, found, &model->batch, &sums);
 
+	if (model->has_faults)
+		follow_large_blocks(&model->maps, run->records + first, end - first);
 	if (!sums.alloc_count)
 		return end;
 	model->totals.alloc_count += sums.alloc_count;
@@ -208,6 +232,8 @@ const char *model_map_name(const struct model *model, const struct map_group *gr
 		return path ? path : "[no path]";
 	case MAP_LABEL_ANONYMOUS:
 		return "[anonymous]";
+	case MAP_LABEL_BLOCK:
+		return "[malloc]";
 	case MAP_LABEL_UNKNOWN:
 		return "[not known]";
 	default:

@@ -40,6 +40,7 @@ struct process_end {
 struct model {
 	struct trace *trace;
 	bool is_counted;		/* this event lies in the phase that is looked at */
+	bool has_faults;		/* page faults ask for the memory at their addresses */
 
 	struct phase_counters
 		totals; /* with a filter, allocations are those that it lets through */

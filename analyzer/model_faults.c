@@ -169,6 +169,11 @@ struct fault_part fault_part_take_count(struct fault_part *part, uint64_t count)
 	return taken;
 }
 
+static uint64_t minus(uint64_t value, uint64_t taken)
+{
+	return value > taken ? value - taken : 0;
+}
+
 static bool is_major(unsigned kind)
 {
 	return kind == LT_fault_kind_major || kind == LT_fault_kind_major_huge;
@@ -185,14 +190,20 @@ static void part_of_fault(const struct lt_ev_fault *event, struct fault_part *re
 
 	*ret_part = (struct fault_part){ .addr = event->page * PAGE_BYTES, .count = 1,
 					 .stall_ns = event->stall_ns, .is_single = true,
+					 .begin_ns = minus(event->head.time, event->stall_ns),
+					 .end_ns = event->head.time,
 					 .is_major = is_major(kind), .is_huge = is_huge(kind) };
 }
 
 static void part_of_run(const struct lt_ev_fault_run *event, struct fault_part *ret_part)
 {
 	unsigned kind = LT_STATE_AUX(event->head.state);
+	uint64_t first_ns = event->stall_ns / (event->count ? event->count : 1);
 
 	*ret_part = (struct fault_part){ .addr = event->page * PAGE_BYTES, .count = event->count,
+					 .begin_ns = minus(minus(event->head.time, event->span_ns),
+							   first_ns),
+					 .end_ns = event->head.time,
 					 .stride_bytes = (uint64_t)event->stride_pages * PAGE_BYTES,
 					 .stall_ns = event->stall_ns,
 					 .is_major = is_major(kind), .is_huge = is_huge(kind) };
@@ -216,6 +227,30 @@ static struct fault_group *group_of(struct model *model, uint32_t group)
 	return found;
 }
 
+/* Records come by their ends: what one adds to the time before it begins behind the last end. */
+static uint64_t new_wait_ns(struct fault_group *group, const struct fault_part *part)
+{
+	uint64_t begin_ns = part->begin_ns > group->covered_ns ? part->begin_ns : group->covered_ns;
+	uint64_t wait_ns = minus(part->end_ns, begin_ns);
+
+	group->covered_ns = part->end_ns;
+	return wait_ns < part->stall_ns ? wait_ns : part->stall_ns;
+}
+
+static void count_part(struct model *model, struct fault_group *group,
+		       const struct fault_part *part)
+{
+	uint64_t wait_ns = new_wait_ns(group, part);
+
+	fault_sums_add(&group->sums, part);
+	group->wait_ns += wait_ns;
+	if (!phases_is_token_open(model->phases))
+		return;
+	group->token_count += part->count;
+	group->token_stall_ns += part->stall_ns;
+	group->token_wait_ns += wait_ns;
+}
+
 static void add_part(struct model *model, const struct fault_part *part)
 {
 	struct fault_model *faults = &model->faults;
@@ -225,13 +260,8 @@ static void add_part(struct model *model, const struct fault_part *part)
 		faults->own_count += part->count;
 		return;
 	}
-	if (model->is_counted) {
-		fault_sums_add(&group->sums, part);
-		if (phases_is_token_open(model->phases)) {
-			group->token_count += part->count;
-			group->token_stall_ns += part->stall_ns;
-		}
-	}
+	if (model->is_counted)
+		count_part(model, group, part);
 	model->totals.fault_stall_ns += part->stall_ns;
 	faults->parts = report_grow(faults->parts, &faults->part_capacity, faults->part_count + 1,
 				    sizeof(*part));

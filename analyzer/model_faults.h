@@ -24,6 +24,7 @@ struct fault_part {
 	uint64_t stride_bytes;		/* to the next one, modulo 2^64 */
 	uint64_t count;
 	uint64_t stall_ns;
+	uint64_t begin_ns, end_ns;	/* from the begin of the first one of the record to its end */
 	bool is_major, is_huge;
 	bool is_single;			/* class_counts says nothing: stall_ns does */
 	uint32_t class_counts[FAULT_CLASS_COUNT];
@@ -42,7 +43,10 @@ struct fault_sums {
 
 struct fault_group {
 	struct fault_sums sums;		/* inside the phase that is looked at */
-	uint64_t token_count, token_stall_ns;	/* of these, inside decodes of one token */
+	uint64_t wait_ns;		/* in which at least one thread was held up */
+	uint64_t covered_ns;		/* time up to which wait_ns is known */
+	/* of these, inside decodes of one token */
+	uint64_t token_count, token_stall_ns, token_wait_ns;
 	bool is_looked_up, is_own;
 };
 

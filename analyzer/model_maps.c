@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "model_maps_inner.h"
 #include "report_alloc.h"
 
 #define PAGE_MASK 4095ull
-#define UNKNOWN_BYTES 65536u	/* faults this near to each other are taken for neighbours */
-#define UNKNOWN_COUNT_MAX 65536u
 
 /* The range that a thread's mremap has taken away and not yet put back. */
 struct stream_remap {
@@ -31,13 +30,14 @@ void map_model_release(struct map_model *model)
 {
 	interval_map_release(&model->ranges);
 	interval_map_release(&model->unknowns);
+	interval_map_release(&model->blocks);
 	free(model->groups);
 	key_index_release(&model->group_keys);
 	free(model->remaps);
 }
 
-static uint32_t group_of(struct map_model *model, enum map_label kind, uint32_t label,
-			 uint32_t stack)
+uint32_t map_model_group_of(struct map_model *model, enum map_label kind, uint32_t label,
+			    uint32_t stack)
 {
 	uint64_t key = (uint64_t)kind << 56 | (uint64_t)label << 24 | stack; /* stacks end at 2^24 */
 	uint32_t i = key_index_put(&model->group_keys, key);
@@ -75,15 +75,10 @@ static void clear_range(struct map_model *model, uint64_t addr, uint64_t bytes)
 	interval_map_clear(&model->unknowns, addr, bytes);	/* what comes is something else */
 }
 
-static uint64_t range_end(uint64_t addr, uint64_t bytes)
-{
-	return bytes > UINT64_MAX - addr ? UINT64_MAX : addr + bytes;
-}
-
 static void set_range(struct map_model *model, uint64_t addr, uint64_t bytes, uint32_t group,
 		      uint64_t shift)
 {
-	struct interval range = { addr, range_end(addr, bytes), group, shift };
+	struct interval range = { addr, map_range_end(addr, bytes), group, shift };
 
 	clear_range(model, addr, bytes);
 	interval_map_put(&model->ranges, &range);
@@ -95,7 +90,7 @@ static uint32_t group_index_at(struct map_model *model, uint64_t addr)
 {
 	const struct interval *range = interval_map_find(&model->ranges, addr);
 
-	return range ? range->value : group_of(model, MAP_LABEL_SEEN_ANONYMOUS, 0, 0);
+	return range ? range->value : map_model_group_of(model, MAP_LABEL_SEEN_ANONYMOUS, 0, 0);
 }
 
 /* Valid until the next group is made. */
@@ -112,8 +107,8 @@ static void apply_map(struct map_model *model, const struct lt_ev_map *event, ui
 		      bool is_counted)
 {
 	bool is_file = event->fd >= 0 && !(event->flags & MAP_ANONYMOUS);
-	uint32_t i = group_of(model, is_file ? MAP_LABEL_FILE : MAP_LABEL_ANONYMOUS,
-			      is_file ? file : 0, event->head.stack);
+	uint32_t i = map_model_group_of(model, is_file ? MAP_LABEL_FILE : MAP_LABEL_ANONYMOUS,
+					is_file ? file : 0, event->head.stack);
 	struct map_group *group = &model->groups[i];
 
 	if (!event->error)
@@ -293,9 +288,9 @@ static void resolve_unknowns(struct map_model *model, const struct interval *lin
 static void apply_seen(struct map_model *model, const struct lt_ev_map_seen *event)
 {
 	enum map_label kind = event->path ? MAP_LABEL_SEEN : MAP_LABEL_SEEN_ANONYMOUS;
-	uint32_t i = group_of(model, kind, event->path, 0);
+	uint32_t i = map_model_group_of(model, kind, event->path, 0);
 	struct map_group *group = &model->groups[i];
-	struct interval line = { event->addr, range_end(event->addr, event->length_bytes), i,
+	struct interval line = { event->addr, map_range_end(event->addr, event->length_bytes), i,
 				 event->offset_bytes - event->addr };
 	uint64_t filled;
 
@@ -338,59 +333,4 @@ void map_model_apply(struct map_model *model, const struct lt_record *record, ui
 			apply_protect(model, (const struct lt_ev_protect *)record);
 		return;
 	}
-}
-
-/* ---- look-ups ---- */
-
-/* One of each stretch of addresses; a process with very many of them has one for the rest. */
-static uint32_t unknown_group(struct map_model *model, uint64_t addr)
-{
-	const struct interval *known = interval_map_find(&model->unknowns, addr);
-	uint64_t begin = addr - addr % UNKNOWN_BYTES;
-	uint32_t group;
-
-	if (known)
-		return known->value;
-	if (model->unknown_count == UNKNOWN_COUNT_MAX)
-		return group_of(model, MAP_LABEL_UNKNOWN, 0, 0);
-	group = group_of(model, MAP_LABEL_UNKNOWN, ++model->unknown_count, 0);
-	model->groups[group].unknown_addr = addr;
-	interval_map_fill(&model->unknowns, &(struct interval){
-		.begin = begin, .end = range_end(begin, UNKNOWN_BYTES), .value = group });
-	return group;
-}
-
-/* The stretch of addresses, as far as no range is in it. next: the first range behind addr. */
-static struct map_place unknown_place(struct map_model *model, uint64_t addr, size_t next)
-{
-	const struct interval_map *ranges = &model->ranges;
-	struct map_place place = { .group = unknown_group(model, addr),
-				   .begin = addr - addr % UNKNOWN_BYTES };
-
-	place.end = range_end(place.begin, UNKNOWN_BYTES);
-	if (next < ranges->count && ranges->intervals[next].begin < place.end)
-		place.end = ranges->intervals[next].begin;
-	if (next && ranges->intervals[next - 1].end > place.begin)
-		place.begin = ranges->intervals[next - 1].end;
-	return place;
-}
-
-struct map_place map_model_place(struct map_model *model, uint64_t addr)
-{
-	const struct interval *range;
-	size_t i = model->last_range;
-
-	if (i >= model->ranges.count || addr < model->ranges.intervals[i].begin ||
-	    addr >= model->ranges.intervals[i].end)
-		i = interval_map_lower(&model->ranges, addr);
-	if (i == model->ranges.count || addr < model->ranges.intervals[i].begin)
-		return unknown_place(model, addr, i);
-	range = &model->ranges.intervals[i];
-	model->last_range = i;
-	return (struct map_place){ range->value, range->begin, range->end, range->shift };
-}
-
-uint32_t map_model_resolved(const struct map_model *model, uint32_t group)
-{
-	return model->groups[group].resolved ? model->groups[group].resolved - 1 : group;
 }

@@ -21,6 +21,7 @@ enum map_label {
 	MAP_LABEL_FILE,			/* label is a file of the descriptor model */
 	MAP_LABEL_SEEN,			/* label is a string; known from /proc/self/maps alone */
 	MAP_LABEL_SEEN_ANONYMOUS,
+	MAP_LABEL_BLOCK,		/* large blocks of the heap, by the stack of their malloc */
 	MAP_LABEL_UNKNOWN,		/* a page fault was there; nothing else is known so far */
 };
 
@@ -53,6 +54,8 @@ struct map_place {
 	uint64_t shift;			/* address + shift is the offset in the file */
 };
 
+#define MAP_FILTER_BITS 4096u
+
 /* mlock and mlockall calls that were refused. */
 struct lock_failures {
 	uint64_t count, bytes;
@@ -71,6 +74,8 @@ struct map_model {
 	size_t last_range;		/* where the last look-up ended: the next is near */
 	struct interval_map unknowns;	/* value: a group of MAP_LABEL_UNKNOWN */
 	uint32_t unknown_count;
+	struct interval_map blocks;	/* large ones of the heap; value: index of the group */
+	uint64_t block_filter[MAP_FILTER_BITS / 64];	/* pages that one has begun in, hashed */
 };
 
 void map_model_init(struct map_model *model, uint32_t stream_limit);
@@ -83,6 +88,12 @@ void map_model_release(struct map_model *model);
  */
 void map_model_apply(struct map_model *model, const struct lt_record *record, uint32_t stream,
 		     uint32_t file, bool is_counted);
+
+/* Blocks of the heap that libc may have mapped for itself; others are not told. */
+#define MAP_BLOCK_BYTES (128u << 10)
+void map_model_add_block(struct map_model *model, uint64_t addr, uint64_t bytes, uint32_t stack);
+/* Any block may be told. */
+void map_model_remove_block(struct map_model *model, uint64_t addr);
 
 /*
  * Looks an address up. Where nothing is known (the heap and stacks grow without a call, libc maps

@@ -63,17 +63,18 @@ static void put_faults(struct trace_builder *builder, const struct run *run)
 	faults_sample(builder, 2000, 0, 0);
 	if (run->fast_count)
 		faults_run(builder, 200 * MS, LT_fault_kind_minor, run->addr, 1, run->fast_count,
-			   run->fast_count * run->fast_ns, MS, STACK_READER);
+			   run->fast_count * run->fast_ns, run->fast_count * run->fast_ns,
+			   STACK_READER);
 	for (unsigned i = 0; i < run->huge_count; i++)
 		faults_single(builder, 200 * MS + i, LT_fault_kind_minor_huge, run->addr, 1000,
 			      STACK_READER);
 	if (half)
 		faults_run(builder, 399 * MS, LT_fault_kind_minor, run->addr, 1, half,
-			   half * (uint64_t)MS, 150 * MS, STACK_READER);
+			   half * (uint64_t)MS, (half - 1) * (uint64_t)MS, STACK_READER);
 	faults_sample(builder, 500 * MS, 0, 10 * MIB);
 	if (half)
-		faults_run(builder, 520 * MS, LT_fault_kind_minor, run->addr, 1, half,
-			   half * (uint64_t)MS, 10 * MS, STACK_READER);
+		faults_run(builder, 570 * MS, LT_fault_kind_minor, run->addr, 1, half,
+			   half * (uint64_t)MS, (half - 1) * (uint64_t)MS, STACK_READER);
 	faults_sample(builder, 999 * MS, 0, 10 * MIB + run->storage_bytes);
 	faults_totals(builder, 1000 * MS, all, 0, run->taken_count ? run->taken_count : all);
 	builder_flush(builder, WRITER);
