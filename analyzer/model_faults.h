@@ -24,7 +24,7 @@ struct fault_part {
 	uint64_t stride_bytes;		/* to the next one, modulo 2^64 */
 	uint64_t count;
 	uint64_t stall_ns;
-	uint64_t begin_ns, end_ns;	/* from the begin of the first one of the record to its end */
+	uint64_t begin_ns, end_ns;	/* from the begin of the first one to the last end */
 	bool is_major, is_huge;
 	bool is_single;			/* class_counts says nothing: stall_ns does */
 	uint32_t class_counts[FAULT_CLASS_COUNT];

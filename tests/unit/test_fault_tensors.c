@@ -20,13 +20,15 @@
 #define QUERY "blk.3.attn_q.weight"
 #define KEY "blk.3.attn_k.weight"
 #define UP "blk.7.ffn_up.weight"
+#define DOWN "blk.7.ffn_down.weight"
 #define INODE 77u
 
 static char path[] = "test_fault_tensors.XXXXXX";
 
 /*
  * Pages 0, 1: header; 2..11 and 1,000 bytes of 12: the embedding; the rest of 12 to 1,024 bytes of
- * 17: blk.3 query; 512 bytes of 17: blk.3 key; the rest to 37: blk.7 up; then nothing.
+ * 17: blk.3 query; 512 bytes of 17: blk.3 key; the rest to 37: blk.7 up; 3,000 bytes of 38: blk.7
+ * down; a few more: blk.7 norm; then nothing.
  */
 static void put_model(struct trace_builder *builder)
 {
@@ -35,6 +37,8 @@ static void put_model(struct trace_builder *builder)
 	builder_tensor(builder, 1, 12 * PAGE + 1024, 5 * PAGE, QUERY);
 	builder_tensor(builder, 1, 17 * PAGE + 1024, 512, KEY);
 	builder_tensor(builder, 1, 17 * PAGE + 1536, 2560 + 20 * PAGE, UP);
+	builder_tensor(builder, 1, 38 * PAGE, 3000, DOWN);
+	builder_tensor(builder, 1, 38 * PAGE + 3008, 500, "blk.7.ffn_norm.weight");
 }
 
 static struct trace_builder *begin(void)
@@ -71,7 +75,7 @@ static void test_all_pages(void **state)
 	faults_run(builder, 5000, LT_fault_kind_major, MODEL_AT, 1, 64, 64000, 10, STACK_READER);
 	faults_single(builder, 6000, LT_fault_kind_minor, ANON_AT, 7, STACK_READER);
 	finish(builder, &checked, NULL);
-	assert_int_equal(checked_row_count(&checked, "faults_by_tensor"), 5);
+	assert_int_equal(checked_row_count(&checked, "faults_by_tensor"), 6);
 	assert_int_equal(of(&checked, "[header]", "fault_count"), 2);
 	assert_int_equal(of(&checked, EMBEDDING, "fault_count"), 10);
 	assert_int_equal(of(&checked, EMBEDDING, "tensor_bytes"), 10 * PAGE + 1000);
@@ -81,7 +85,8 @@ static void test_all_pages(void **state)
 	assert_int_equal(of(&checked, QUERY, "layer"), 3);
 	assert_int_equal(of(&checked, UP, "fault_count"), 21);
 	assert_int_equal(of(&checked, UP, "layer"), 7);
-	assert_int_equal(of(&checked, "[padding]", "fault_count"), 26);
+	assert_int_equal(of(&checked, DOWN, "fault_count"), 1);
+	assert_int_equal(of(&checked, "[padding]", "fault_count"), 25);
 	row = checked_row(&checked, "faults_by_tensor", "tensor", "[header]");
 	assert_true(checked_is_null(&checked, "faults_by_tensor", row, "layer"));
 	assert_true(checked_is_null(&checked, "faults_by_tensor", row, "touched_bytes"));
@@ -134,6 +139,7 @@ static void test_layers(void **state)
 
 	(void)state;
 	builder_tensor(builder, 1, 60 * PAGE, PAGE, "blk.3.attn_v.weight");
+	builder_tensor(builder, 1, 61 * PAGE, PAGE, "blk.5.attn_v.weight");
 	for (unsigned page = 2; page < 4; page++)
 		faults_single(builder, 2000 + page, LT_fault_kind_minor, MODEL_AT + page * PAGE, 10,
 			      STACK_READER);
@@ -141,8 +147,9 @@ static void test_layers(void **state)
 		faults_single(builder, 3000 + i, LT_fault_kind_minor, MODEL_AT + 13 * PAGE, 100,
 			      STACK_READER);
 	faults_single(builder, 4000, LT_fault_kind_major, MODEL_AT + 60 * PAGE, MS, STACK_READER);
+	faults_single(builder, 4001, LT_fault_kind_minor, MODEL_AT + 61 * PAGE, 1, STACK_READER);
 	finish(builder, &checked, NULL);
-	assert_int_equal(checked_row_count(&checked, "faults_by_layer"), 2);
+	assert_int_equal(checked_row_count(&checked, "faults_by_layer"), 3);
 	row = checked_row(&checked, "faults_by_layer", "kind", "attention");
 	assert_int_equal(row, 0);	/* the longest stall */
 	assert_int_equal(checked_number(&checked, "faults_by_layer", row, "layer"), 3);

@@ -179,6 +179,27 @@ static void test_remap_and_unmap(void **state)
 	checked_close(&checked);
 }
 
+/* Known memory ends what is not known, on both sides. */
+static void test_unknown_beside_known(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	struct checked checked;
+
+	(void)state;
+	faults_map_both(builder);
+	faults_unmap(builder, 1040, ANON_AT + 60 * PAGE, 4 * PAGE);
+	builder_flush(builder, THREAD);
+	faults_run(builder, 2000, LT_fault_kind_minor, MODEL_AT - 4 * PAGE, 1, 8, 800, 10,
+		   STACK_READER);
+	faults_run(builder, 3000, LT_fault_kind_minor, ANON_AT + 62 * PAGE, -1, 8, 8000, 10,
+		   STACK_READER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(of_map(&checked, MODEL, "fault_stall_ns"), 400);
+	assert_int_equal(of_map(&checked, "[anonymous]", "fault_stall_ns"), 5000);
+	assert_int_equal(of_map(&checked, "[not known]", "fault_stall_ns"), 400 + 3000);
+	checked_close(&checked);
+}
+
 /* The heap has grown when its line is read next; what was unmapped before that stays unknown. */
 static void test_memory_that_is_known_later(void **state)
 {
@@ -332,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_slow_follows_the_machine),
 		cmocka_unit_test(test_faults_without_a_stall),
 		cmocka_unit_test(test_remap_and_unmap),
+		cmocka_unit_test(test_unknown_beside_known),
 		cmocka_unit_test(test_memory_that_is_known_later),
 		cmocka_unit_test(test_large_blocks),
 		cmocka_unit_test(test_time_held_up),
