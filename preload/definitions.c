@@ -177,7 +177,8 @@ void definitions_segment(const struct definitions_segment *segment)
 
 void definitions_model(const struct definitions_model *model, const struct model_header *header)
 {
-	const struct lt_intern_entry *path = model->path ? intern_entry(model->path) : NULL;
+	const struct lt_intern_entry *path =
+		model->path ? intern_entry_checked(model->path) : NULL;
 	struct row row;
 
 	row_begin(&row);
