@@ -194,9 +194,9 @@ static void replace_range(struct interval_map *map, uint64_t begin, uint64_t end
 		const struct interval *old = at(map, place);
 
 		if (old->begin < begin)
-			before = (struct interval){ old->begin, begin, old->value };
+			before = (struct interval){ old->begin, begin, old->value, old->shift };
 		if (old->end > end)
-			behind = (struct interval){ end, old->end, old->value };
+			behind = (struct interval){ end, old->end, old->value, old->shift };
 		place = take_out(map, place);
 	}
 	if (before.end)
