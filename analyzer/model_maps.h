@@ -71,7 +71,6 @@ struct map_model {
 	uint64_t snapshot_end;		/* where the last line of /proc/self/maps ended */
 	struct lock_failures lock_failures;
 	uint64_t lock_count;
-	size_t last_range;		/* where the last look-up ended: the next is near */
 	struct interval_map unknowns;	/* value: a group of MAP_LABEL_UNKNOWN */
 	uint32_t unknown_count;
 	struct interval_map blocks;	/* large ones of the heap; value: index of the group */

@@ -43,21 +43,27 @@ void map_model_remove_block(struct map_model *model, uint64_t addr)
 		interval_map_clear(&model->blocks, begin, block->end - begin);
 }
 
+/* Cuts a place in front of the next range of a map; what lies below addr is left out, too. */
+static struct map_place cut_place(const struct interval_map *map, uint64_t addr,
+				  struct map_place place)
+{
+	const struct interval *next = interval_map_next(map, addr);
+
+	place.begin = addr;
+	if (next && next->begin < place.end)
+		place.end = next->begin;
+	return place;
+}
+
 /* Narrows a place down to the block at addr, or to what lies between blocks. */
 static struct map_place place_among_blocks(const struct map_model *model, uint64_t addr,
 					   struct map_place place)
 {
-	const struct interval_map *blocks = &model->blocks;
-	size_t i = interval_map_lower(blocks, addr);
-	const struct interval *next = i < blocks->count ? &blocks->intervals[i] : NULL;
+	const struct interval *block = interval_map_find(&model->blocks, addr);
 
-	if (next && next->begin <= addr)
-		return (struct map_place){ next->value, next->begin, next->end, 0 };
-	if (next && next->begin < place.end)
-		place.end = next->begin;
-	if (i && blocks->intervals[i - 1].end > place.begin)
-		place.begin = blocks->intervals[i - 1].end;
-	return place;
+	if (block)
+		return (struct map_place){ block->value, block->begin, block->end, 0 };
+	return model->blocks.count ? cut_place(&model->blocks, addr, place) : place;
 }
 
 /* ---- memory that nothing is known of ---- */
@@ -80,19 +86,14 @@ static uint32_t unknown_group(struct map_model *model, uint64_t addr)
 	return group;
 }
 
-/* The stretch of addresses, as far as no range is in it. next: the first range behind addr. */
-static struct map_place unknown_place(struct map_model *model, uint64_t addr, size_t next)
+/* The stretch of addresses from addr on, as far as no range is in it. */
+static struct map_place unknown_place(struct map_model *model, uint64_t addr)
 {
-	const struct interval_map *ranges = &model->ranges;
+	uint64_t begin = addr - addr % UNKNOWN_BYTES;
 	struct map_place place = { .group = unknown_group(model, addr),
-				   .begin = addr - addr % UNKNOWN_BYTES };
+				   .end = map_range_end(begin, UNKNOWN_BYTES) };
 
-	place.end = map_range_end(place.begin, UNKNOWN_BYTES);
-	if (next < ranges->count && ranges->intervals[next].begin < place.end)
-		place.end = ranges->intervals[next].begin;
-	if (next && ranges->intervals[next - 1].end > place.begin)
-		place.begin = ranges->intervals[next - 1].end;
-	return place;
+	return cut_place(&model->ranges, addr, place);
 }
 
 static bool is_called(const struct map_model *model, uint32_t group)
@@ -103,20 +104,11 @@ static bool is_called(const struct map_model *model, uint32_t group)
 
 struct map_place map_model_place(struct map_model *model, uint64_t addr)
 {
-	const struct interval *range;
+	const struct interval *range = interval_map_find(&model->ranges, addr);
 	struct map_place place;
-	size_t i = model->last_range;
 
-	if (i >= model->ranges.count || addr < model->ranges.intervals[i].begin ||
-	    addr >= model->ranges.intervals[i].end)
-		i = interval_map_lower(&model->ranges, addr);
-	if (i == model->ranges.count || addr < model->ranges.intervals[i].begin) {
-		if (interval_map_find(&model->blocks, addr))
-			return place_among_blocks(model, addr, (struct map_place){ 0 });
-		return place_among_blocks(model, addr, unknown_place(model, addr, i));
-	}
-	range = &model->ranges.intervals[i];
-	model->last_range = i;
+	if (!range)
+		return place_among_blocks(model, addr, unknown_place(model, addr));
 	place = (struct map_place){ range->value, range->begin, range->end, range->shift };
 	return is_called(model, place.group) ? place : place_among_blocks(model, addr, place);
 }
