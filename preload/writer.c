@@ -294,7 +294,9 @@ bool writer_leave_shared_state(void)
 static void *writer_main(void *argument)
 {
 	(void)argument;
-	__atomic_store_n(&table, writer_leave_shared_state() ? TABLE_OWN : TABLE_SHARED, __ATOMIC_RELEASE);
+	writer_tid = sys_gettid();
+	__atomic_store_n(&table, writer_leave_shared_state() ? TABLE_OWN : TABLE_SHARED,
+			 __ATOMIC_RELEASE);
 	sys_futex_wake(&table, 1);
 	while (!__atomic_load_n(&heir_tid, __ATOMIC_ACQUIRE))
 		sys_futex_wait(&heir_tid, 0, MS);
@@ -304,7 +306,6 @@ static void *writer_main(void *argument)
 		sys_futex_wait(&may_begin, 0, MS);
 	hook_self.mark = HOOK_MARK_OWN;
 	hook_self.ring = own_ring;
-	writer_tid = sys_gettid();
 	SYS_CALL(prctl, PR_SET_NAME, WRITER_NAME, 0, 0, 0, 0);
 	own_ring->tid = (uint32_t)writer_tid;
 	trace_file_be_patient();
@@ -388,12 +389,32 @@ bool writer_make_thread(void *(*main_function)(void *), void *argument, size_t s
  * The target never finds our descriptors: programs that list what is open, or that close what they do
  * not know, run as without us.
  */
-static void hide_descriptors(void)
+static void wait_for_table(void)
 {
 	while (__atomic_load_n(&table, __ATOMIC_ACQUIRE) == TABLE_UNKNOWN)
 		sys_futex_wait(&table, TABLE_UNKNOWN, 10 * MS);
+}
+
+static void hide_descriptors(void)
+{
+	wait_for_table();
 	if (table == TABLE_OWN)
 		own_fds_hide();
+}
+
+/*
+ * Ends the writer, and waits until the kernel no longer knows it: as the last thread of the process
+ * it would run the target's exit handlers, without the target's descriptors.
+ */
+static void send_away_writer(void)
+{
+	uint32_t never = 0;
+
+	wait_for_table();
+	__atomic_store_n(&heir_tid, NO_HEIR, __ATOMIC_RELEASE);
+	sys_futex_wake(&heir_tid, 1);
+	while (sys_tgkill(init_pid, writer_tid, 0) == 0)
+		sys_futex_wait(&never, 0, MS / 10);
 }
 
 bool writer_start(bool is_forked)
@@ -419,8 +440,7 @@ bool writer_start(bool is_forked)
 		__atomic_store_n(&may_begin, 1, __ATOMIC_RELEASE);
 		sys_futex_wake(&may_begin, 1);
 	} else if (is_made) {
-		__atomic_store_n(&heir_tid, NO_HEIR, __ATOMIC_RELEASE);
-		sys_futex_wake(&heir_tid, 1);
+		send_away_writer();
 	}
 	SYS_CALL(rt_sigprocmask, SIG_SETMASK, &first_mask, NULL, 8, 0, 0);
 	hook_own_end(outer);
