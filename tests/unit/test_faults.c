@@ -187,10 +187,10 @@ static void test_unknown_beside_known(void **state)
 
 	(void)state;
 	faults_map_both(builder);
-	faults_unmap(builder, 1040, ANON_AT + 60 * PAGE, 4 * PAGE);
+	faults_unmap(builder, 1040, MODEL_AT, 4 * PAGE);
+	faults_unmap(builder, 1050, ANON_AT + 60 * PAGE, 4 * PAGE);
 	builder_flush(builder, THREAD);
-	faults_run(builder, 2000, LT_fault_kind_minor, MODEL_AT - 4 * PAGE, 1, 8, 800, 10,
-		   STACK_READER);
+	faults_run(builder, 2000, LT_fault_kind_minor, MODEL_AT, 1, 8, 800, 10, STACK_READER);
 	faults_run(builder, 3000, LT_fault_kind_minor, ANON_AT + 62 * PAGE, -1, 8, 8000, 10,
 		   STACK_READER);
 	finish(builder, &checked, NULL);
