@@ -244,18 +244,39 @@ static void test_large_blocks(void **state)
 	faults_single(builder, 2001, LT_fault_kind_minor, MODEL_AT, 3, STACK_READER);
 	faults_single(builder, 4000, LT_fault_kind_minor, ELSEWHERE, 200, STACK_READER);
 	faults_single(builder, 5500, LT_fault_kind_minor, ELSEWHERE, 70, STACK_READER);
-	faults_seen(builder, 5600, ELSEWHERE, 64 * PAGE, 0);
+	faults_seen(builder, 5600, ELSEWHERE - 4 * PAGE, 68 * PAGE, 0);
 	faults_single(builder, 6500, LT_fault_kind_minor, ELSEWHERE, 9, STACK_READER);
 	faults_single(builder, 6501, LT_fault_kind_minor, ELSEWHERE + 41 * PAGE, 4, STACK_READER);
+	faults_run(builder, 6600, LT_fault_kind_minor, ELSEWHERE - 2 * PAGE, 1, 4, 400000, 10,
+		   STACK_READER);
+	faults_run(builder, 6700, LT_fault_kind_minor, ELSEWHERE + 42 * PAGE, -1, 4, 4000000, 10,
+		   STACK_READER);
 	finish(builder, &checked, NULL);
 	/* the block and the 16 bytes in front of it are 41 pages */
 	assert_int_equal(of_map(&checked, "[malloc]", "fault_count"), 41 + 1);
 	assert_int_equal(of_map(&checked, "[malloc]", "fault_stall_ns"), 41000 + 200);
 	assert_int_equal(of_map(&checked, "[malloc]", "length_bytes"), bytes);
-	assert_int_equal(by_stack(&checked, "read_weights", "[malloc]", "fault_count"), 41 + 1 + 1);
+	assert_int_equal(by_stack(&checked, "read_weights", "[malloc]", "fault_count"), 43 + 2 + 2);
 	assert_int_equal(of_map(&checked, "[anonymous, made inside libc]", "fault_stall_ns"),
-			 2000 + 70 + 4);
-	assert_int_equal(of_map(&checked, "[not known]", "fault_stall_ns"), 2000 + 3);
+			 4000 + 70 + 4 + 200000 + 2000000);
+	assert_int_equal(of_map(&checked, "[not known]", "fault_stall_ns"), 3);
+	checked_close(&checked);
+}
+
+/* The filter of frees takes an address in the middle for that of the block. */
+static void test_free_inside_a_block(void **state)
+{
+	struct trace_builder *builder = faults_begin(path, RINGS);
+	uint64_t inside = ELSEWHERE + 16 + MAP_FILTER_BITS * PAGE;
+	struct checked checked;
+
+	(void)state;
+	builder_alloc(builder, 1100, STACK_OTHER, ELSEWHERE + 16, 2 * MAP_FILTER_BITS * PAGE);
+	builder_free(builder, 2000, STACK_NONE, inside);
+	builder_flush(builder, THREAD);
+	faults_single(builder, 3000, LT_fault_kind_minor, ELSEWHERE, 9, STACK_READER);
+	finish(builder, &checked, NULL);
+	assert_int_equal(of_map(&checked, "[malloc]", "fault_stall_ns"), 9);
 	checked_close(&checked);
 }
 
@@ -356,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_beside_known),
 		cmocka_unit_test(test_memory_that_is_known_later),
 		cmocka_unit_test(test_large_blocks),
+		cmocka_unit_test(test_free_inside_a_block),
 		cmocka_unit_test(test_time_held_up),
 		cmocka_unit_test(test_phases_and_threads),
 		cmocka_unit_test(test_hostile_run),
