@@ -238,6 +238,7 @@ static void test_large_blocks(void **state)
 	builder_free(builder, 3000, STACK_NONE, large + PAGE);	/* of no block that is known */
 	builder_free(builder, 5000, STACK_NONE, large);
 	builder_alloc(builder, 6000, STACK_MAP, large, bytes);
+	builder_alloc(builder, 6001, STACK_READER, large + (1 << 30), bytes);	/* never touched */
 	builder_flush(builder, THREAD);
 	faults_run(builder, 2000, LT_fault_kind_minor, ELSEWHERE - 2 * PAGE, 1, 45, 45000, 10,
 		   STACK_READER);
@@ -260,6 +261,7 @@ static void test_large_blocks(void **state)
 	assert_int_equal(of_map(&checked, "[anonymous, made inside libc]", "fault_stall_ns"),
 			 4000 + 70 + 4 + 200000 + 2000000);
 	assert_int_equal(of_map(&checked, "[not known]", "fault_stall_ns"), 3);
+	assert_int_equal(checked_row_count(&checked, "maps"), 4);
 	checked_close(&checked);
 }
 
