@@ -20,7 +20,7 @@ REPORT_SOURCES := $(wildcard analyzer/*.c)
 
 # Whatever these keep between calls belongs to one recording: preload/session.h.
 SESSION_SOURCES := $(patsubst %,preload/%.c,bundle children control definitions drain encode encode_recent \
-	facts fault_events fault_fold fault_samples faults function_names intern live_heap model_index \
+	facts fault_events fault_fold fault_open fault_samples faults function_names intern live_heap model_index \
 	model_offers pool proc_samples ring segments trace_file trace_space \
 	writer)
 SESSION_SECTIONS := --rename-section .bss=lt_session_bss --rename-section .data=lt_session_data \

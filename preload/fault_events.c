@@ -3,7 +3,6 @@
  * The thread that has the perf events of page faults; see fault_events.h. It has a table of
  * descriptors of its own, so that the target finds none of the events' numbers, and sleeps in poll
  * until a ring is filled by a quarter, the writer wants something, or threads must be looked for.
- * No file of the shim but this one makes calls on the events.
  */
 #include "fault_events.h"
 
@@ -13,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "fault_open.h"
 #include "hook.h"
 #include "init.h"
 #include "options.h"
@@ -27,16 +27,10 @@
 #define PAGE_BYTES 4096u
 #define CPU_RINGS_MAX 8u /* 96 inherited events cost a new thread 600 us */
 #define CPU_RING_PAGES 128u /* perf_event_mlock_kb grants as much to every user, for each CPU */
-#define FREE_RING_PAGES 512u /* of who may lock memory: nothing of the target's limit is used */
 #define THREAD_RING_PAGES 64u
-#define THREAD_AGE_NS (20u * MS)
 #define LOOK_MS 20 /* for new threads */
 #define ANSWER_NS (500u * MS)
 #define STACK_BYTES (256u << 10)
-
-/* The kernel's numbers: enums there, and missing in older headers. */
-#define FORMAT_LOST (1u << 4)
-#define SAMPLE_DATA_PAGE_SIZE (1u << 22)
 
 enum request { REQUEST_COUNT = 1, REQUEST_ON = 2, REQUEST_OFF = 4 };
 
@@ -53,190 +47,6 @@ static struct fault_counts ended; /* of rings that are gone */
 static struct fault_counts counts;
 static uint32_t counts_lock; /* odd while they are written */
 
-/* What older kernels do not know is left out, one by one. */
-static bool has_lost = true, has_page_sizes = true, has_clock = true, has_inherit_thread = true;
-
-/* ---- opening ---- */
-struct wanted {
-	enum fault_event event;
-	int tid, cpu;
-	bool is_inherited, is_sampled;
-};
-
-static void fill_attributes(struct perf_event_attr *attr, const struct wanted *wanted)
-{
-	static const uint64_t configs[FAULT_EVENTS] = {
-		PERF_COUNT_SW_PAGE_FAULTS, PERF_COUNT_SW_PAGE_FAULTS_MIN,
-		PERF_COUNT_SW_PAGE_FAULTS_MAJ};
-
-	memset(attr, 0, sizeof(*attr));
-	attr->size = sizeof(*attr);
-	attr->type = PERF_TYPE_SOFTWARE;
-	attr->config = configs[wanted->event];
-	attr->read_format = has_lost ? FORMAT_LOST : 0;
-	attr->inherit = wanted->is_inherited;
-	attr->exclude_kernel = 1;
-	attr->exclude_hv = 1;
-	attr->inherit_thread = has_inherit_thread && wanted->is_inherited;
-	if (!wanted->is_sampled)
-		return;
-	attr->sample_period = 1;
-	attr->sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
-			    PERF_SAMPLE_ADDR;
-	attr->sample_type |= wanted->event == FAULT_ENTRY ? PERF_SAMPLE_IP : PERF_SAMPLE_CPU;
-	if (has_page_sizes && wanted->event != FAULT_ENTRY)
-		attr->sample_type |= SAMPLE_DATA_PAGE_SIZE;
-	attr->use_clockid = has_clock;
-	attr->clockid = has_clock ? CLOCK_MONOTONIC : 0;
-	attr->watermark = 1;
-}
-
-static long open_once(const struct wanted *wanted, uint32_t watermark)
-{
-	struct perf_event_attr attr;
-
-	fill_attributes(&attr, wanted);
-	if (wanted->is_sampled)
-		attr.wakeup_watermark = watermark;
-	return SYS_CALL(perf_event_open, &attr, wanted->tid, wanted->cpu, -1,
-			PERF_FLAG_FD_CLOEXEC, 0);
-}
-
-/* @return whether there was still something to leave out. */
-static bool ask_for_less(void)
-{
-	bool *const optional[] = {&has_lost, &has_page_sizes, &has_inherit_thread};
-
-	for (unsigned i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
-		if (*optional[i]) {
-			*optional[i] = false;
-			return true;
-		}
-	return false;
-}
-
-static long open_event(const struct wanted *wanted, uint32_t watermark)
-{
-	long fd;
-
-	do
-		fd = open_once(wanted, watermark);
-	while (fd == -EINVAL && ask_for_less());
-	return fd;
-}
-
-static const char *error_name(long error)
-{
-	switch (-error) {
-	case EPERM:
-		return "EPERM";
-	case EACCES:
-		return "EACCES";
-	case ENOSYS:
-		return "ENOSYS";
-	case EMFILE:
-		return "EMFILE";
-	case EINVAL:
-		return "EINVAL";
-	default:
-		return "an error";
-	}
-}
-
-static void say_reason(const char *what, long error)
-{
-	char paranoid[16] = "";
-	long length = text_read_file("/proc/sys/kernel/perf_event_paranoid", paranoid,
-				     sizeof(paranoid));
-
-	if (length > 0)
-		paranoid[length - 1] = '\0';
-	text_format(reason, sizeof(reason), "%s: %s (perf_event_paranoid %s)", what,
-		    error_name(error), length > 0 ? paranoid : "unknown");
-}
-
-static void close_events(struct fault_ring *ring)
-{
-	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
-		if (ring->fds[i] >= 0)
-			sys_close(ring->fds[i]);
-		ring->fds[i] = -1;
-	}
-}
-
-/* As large as it is granted; @return false when not even a page is. */
-static bool map_ring(struct fault_ring *ring, unsigned pages)
-{
-	for (; pages; pages /= 2) {
-		size_t bytes = (pages + 1) * (size_t)PAGE_BYTES;
-
-		ring->page = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-				     ring->fds[FAULT_ENTRY], 0);
-		ring->data_bytes = bytes - PAGE_BYTES;
-		if (ring->page)
-			return true;
-	}
-	return false;
-}
-
-/* All three write to the ring of the first one. */
-static bool join_events(struct fault_ring *ring)
-{
-	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
-		if (i && SYS_CALL(ioctl, ring->fds[i], PERF_EVENT_IOC_SET_OUTPUT,
-				  ring->fds[FAULT_ENTRY], 0, 0, 0) < 0)
-			return false;
-		if (SYS_CALL(ioctl, ring->fds[i], PERF_EVENT_IOC_ID, &ring->ids[i], 0, 0, 0) < 0)
-			return false;
-	}
-	return true;
-}
-
-/* Opens the three events of a CPU or thread. @return 0, or minus errno with nothing left open. */
-static long open_events(struct fault_ring *ring, int tid, int cpu, bool is_sampled, unsigned pages)
-{
-	for (unsigned i = 0; i < FAULT_EVENTS; i++)
-		ring->fds[i] = -1;
-	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
-		const struct wanted wanted = {i, tid, cpu, cpu >= 0 || !is_sampled, is_sampled};
-		long fd = open_event(&wanted, pages * PAGE_BYTES / 4);
-
-		if (fd < 0) {
-			close_events(ring);
-			return fd;
-		}
-		ring->fds[i] = (int)fd;
-	}
-	ring->has_page_sizes = has_page_sizes;
-	if (!is_sampled || (map_ring(ring, pages) && join_events(ring)))
-		return 0;
-	if (ring->page)
-		sys_unmap(ring->page, ring->data_bytes + PAGE_BYTES);
-	ring->page = NULL;
-	close_events(ring);
-	return -EPERM;
-}
-
-#define CAPABILITY_IPC_LOCK 14
-
-static bool may_lock_memory(void)
-{
-	char status[4096];
-	const char *mask;
-
-	if (text_read_file("/proc/self/status", status, sizeof(status)) <= 0)
-		return false;
-	mask = strstr(status, "CapEff:\t");
-	return mask && text_number(mask + strlen("CapEff:\t"), 16) >> CAPABILITY_IPC_LOCK & 1;
-}
-
-static unsigned ring_pages(unsigned usual)
-{
-	unsigned wanted = options_get()->fault_page_count;
-
-	return wanted ? wanted : may_lock_memory() ? FREE_RING_PAGES : usual;
-}
-
 static void publish(struct fault_ring *ring, int tid)
 {
 	uint32_t index = (uint32_t)(ring - rings);
@@ -250,10 +60,8 @@ static void publish(struct fault_ring *ring, int tid)
 static void close_all(void)
 {
 	for (uint32_t i = 0; i < ring_count; i++) {
-		close_events(&rings[i]);
-		if (rings[i].page)
-			sys_unmap(rings[i].page, rings[i].data_bytes + PAGE_BYTES);
-		rings[i].page = NULL;
+		fault_close(&rings[i]);
+		fault_unmap(&rings[i]);
 		__atomic_store_n(&rings[i].state, FAULT_RING_FREE, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&ring_count, 0, __ATOMIC_RELEASE);
@@ -261,7 +69,6 @@ static void close_all(void)
 
 static bool open_by_cpu(const uint64_t *cpus, unsigned words)
 {
-	unsigned pages = ring_pages(CPU_RING_PAGES);
 	unsigned made = 0;
 
 	for (unsigned cpu = 0; cpu < words * 64; cpu++) {
@@ -269,11 +76,12 @@ static bool open_by_cpu(const uint64_t *cpus, unsigned words)
 
 		if (!(cpus[cpu / 64] >> cpu % 64 & 1))
 			continue;
-		error = open_events(&rings[made], target_tid, (int)cpu, true, pages);
-		if (error || !has_inherit_thread || !has_clock) {
+		error = fault_open(&rings[made], target_tid, (int)cpu, CPU_RING_PAGES);
+		if (error || !fault_open_is_whole()) {
 			if (!error)
 				publish(&rings[made], 0);
-			say_reason("perf rings for each CPU", error ? error : -EINVAL);
+			fault_open_explain(reason, sizeof(reason), "perf rings for each CPU",
+					   error ? error : -EINVAL);
 			close_all();
 			return false;
 		}
@@ -293,11 +101,10 @@ static struct fault_ring *free_ring(void)
 static bool open_thread(int tid)
 {
 	struct fault_ring *ring = free_ring();
-	long error = ring ? open_events(ring, tid, -1, true, ring_pages(THREAD_RING_PAGES))
-			  : -EMFILE;
+	long error = ring ? fault_open(ring, tid, -1, THREAD_RING_PAGES) : -EMFILE;
 
 	if (error) {
-		say_reason("perf rings for each thread", error);
+		fault_open_explain(reason, sizeof(reason), "perf rings for each thread", error);
 		return false;
 	}
 	publish(ring, tid);
@@ -306,10 +113,10 @@ static bool open_thread(int tid)
 
 static bool open_counters(void)
 {
-	long error = open_events(&rings[0], target_tid, -1, false, 0);
+	long error = fault_open(&rings[0], target_tid, -1, 0);
 
 	if (error) {
-		say_reason("perf_event_open", error);
+		fault_open_explain(reason, sizeof(reason), "perf_event_open", error);
 		return false;
 	}
 	publish(&rings[0], 0);
@@ -345,19 +152,6 @@ static enum fault_method open_all(void)
 }
 
 /* ---- counters ---- */
-static void add_counts(struct fault_counts *sum, const struct fault_ring *ring)
-{
-	for (unsigned i = 0; i < FAULT_EVENTS; i++) {
-		uint64_t values[2] = {0, 0};
-
-		if (ring->fds[i] < 0 || sys_read(ring->fds[i], values, sizeof(values)) < 8)
-			continue;
-		sum->events[i] += values[0];
-		sum->lost_count += has_lost ? values[1] : 0;
-	}
-	sum->ring_bytes += ring->page ? ring->data_bytes : 0;
-}
-
 static void count(void)
 {
 	struct fault_counts sum = ended;
@@ -366,7 +160,7 @@ static void count(void)
 
 	for (uint32_t i = 0; i < ring_count; i++)
 		if (rings[i].state == FAULT_RING_LIVE)
-			add_counts(&sum, &rings[i]);
+			fault_add_counts(&sum, &rings[i]);
 	__atomic_add_fetch(&counts_lock, 1, __ATOMIC_ACQ_REL);
 	counts = sum;
 	__atomic_add_fetch(&counts_lock, 1, __ATOMIC_RELEASE);
@@ -448,14 +242,13 @@ static void retire_rings(void)
 		uint32_t state = __atomic_load_n(&ring->state, __ATOMIC_ACQUIRE);
 
 		if (state == FAULT_RING_LIVE && sys_tgkill(init_pid, ring->tid, 0) == -ESRCH) {
-			add_counts(&ended, ring);
+			fault_add_counts(&ended, ring);
 			ended.ring_bytes -= ring->data_bytes;
-			close_events(ring);
+			fault_close(ring);
 			__atomic_store_n(&ring->state, FAULT_RING_ENDED, __ATOMIC_RELEASE);
 			ring_wake_writer();
 		} else if (state == FAULT_RING_TAKEN) {
-			sys_unmap(ring->page, ring->data_bytes + PAGE_BYTES);
-			ring->page = NULL;
+			fault_unmap(ring);
 			__atomic_store_n(&ring->state, FAULT_RING_FREE, __ATOMIC_RELEASE);
 		}
 	}

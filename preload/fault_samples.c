@@ -82,8 +82,8 @@ static int event_of(const struct fault_ring *ring, uint64_t id)
 	return -1;
 }
 
-static bool parse_sample(const struct fault_ring *ring, uint64_t position, const struct raw_head *head,
-			 struct fault_sample *ret_sample)
+static bool parse_sample(const struct fault_ring *ring, uint64_t position,
+			 const struct raw_head *head, struct fault_sample *ret_sample)
 {
 	struct raw_entry entry;
 	struct raw_completion end = {.data_page_bytes = 0};

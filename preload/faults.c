@@ -57,9 +57,10 @@ struct lt_ring *faults_ring(void)
 	return ring;
 }
 
-/* A stack of the one instruction. */
+/* A stack of the one instruction; a frame is where a call returns to, so one byte behind. */
 static uint32_t stack_of(uint64_t ip)
 {
+	uint64_t frame = ip + 1;
 	uint32_t generation = __atomic_load_n(&stack_generation, __ATOMIC_RELAXED);
 	uint32_t at = (uint32_t)(ip * 0x9e3779b97f4a7c15u >> 56);
 
@@ -68,8 +69,8 @@ static uint32_t stack_of(uint64_t ip)
 	if (ips[at].ip != ip || ips[at].generation != generation || !ips[at].id) {
 		ips[at].ip = ip;
 		ips[at].generation = generation;
-		ips[at].id = intern_bytes(LT_INTERN_STACK, &ip, sizeof(ip), generation,
-					  frame_hash(frame_hash(0, ip), generation));
+		ips[at].id = intern_bytes(LT_INTERN_STACK, &frame, sizeof(frame), generation,
+					  frame_hash(frame_hash(0, frame), generation));
 	}
 	return ips[at].id;
 }

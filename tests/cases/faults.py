@@ -146,7 +146,7 @@ def case_cold_file(ctx):
     path = make_file(ctx, 16)
     for how in ("cold", "random"):
         _, own, note = touch_file(ctx, path, how)
-        if note["storage"] != 16 * MIB:
+        if note["storage"] < 15 * MIB:
             ctx.skip(f"{note['storage']} bytes came from storage: the file stays in memory here")
         major = [f for f in own if f.kind == "major"]
         ctx.equal(len(major), note["major"], f"major faults, {how}")
