@@ -94,6 +94,28 @@ static struct child *add_child(struct children *children, uint32_t pid)
 	return child;
 }
 
+/* @return the newest child of this pid, NULL for none. */
+static struct child *newest_of(struct children *children, uint32_t pid)
+{
+	uint32_t i = key_index_find(&children->pids, pid);
+
+	return i == KEY_INDEX_NONE ? NULL : &children->list[children->newest[i] - 1];
+}
+
+/*
+ * The child that a call has made. It may have said that it records, and may even have been waited
+ * for, before the thread that made it came to note the time.
+ */
+static struct child *made_child(struct children *children, uint32_t pid, uint64_t made_ns)
+{
+	struct child *child = newest_of(children, pid);
+
+	if (!child || child->made_by ||
+	    (child->start_ns ? child->start_ns : child->reaped_ns) < made_ns)
+		child = add_child(children, pid);
+	return child;
+}
+
 /* What makes a process: made_by for the table, NULL for other calls. */
 static void apply_call(struct children *children, const struct lt_ev_process_call *event)
 {
@@ -105,19 +127,12 @@ static void apply_call(struct children *children, const struct lt_ev_process_cal
 	if ((call != LT_process_call_fork && call != LT_process_call_posix_spawn) ||
 	    event->result <= 0)
 		return;
-	child = add_child(children, (uint32_t)event->result);
+	child = made_child(children, (uint32_t)event->result, event->head.time - event->duration_ns);
 	child->parent_pid = trace_facts(children->context->trace)->pid;
 	child->made_by = call == LT_process_call_fork ? "fork" : "posix_spawn";
 	child->made_ns = event->head.time - event->duration_ns;
-	child->program = event->path;
-}
-
-/* @return the newest child of this pid, NULL for none. */
-static struct child *newest_of(struct children *children, uint32_t pid)
-{
-	uint32_t i = key_index_find(&children->pids, pid);
-
-	return i == KEY_INDEX_NONE ? NULL : &children->list[children->newest[i] - 1];
+	if (!child->program)
+		child->program = event->path;
 }
 
 static struct child *older_than(struct children *children, const struct child *child)
