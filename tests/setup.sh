@@ -33,7 +33,8 @@ usage() {
 case $1 in
 build) wanted=$build ;;
 demo) wanted="$build $engine" ;;
-check | bench) wanted="$build $check" ;;
+check) wanted="$build $check" ;;
+bench) wanted="$build $check perf:linux-perf" ;;
 fuzz) wanted="$build $fuzz" ;;
 lint) wanted="$build $lint" ;;
 programs) wanted="$build $check $programs" ;;

@@ -126,6 +126,22 @@ def bench_reads(bench, table, is_quick):
                   f"native {shown(results['none']['wall_ns'])}; {peers(results)}", ours <= budget)
 
 
+def bench_faults(bench, table, is_quick):
+    """A page fault with its address and time, beside what perf has of it: no time."""
+    count = 40000 if is_quick else 100000
+
+    def command(tool):
+        return [bench.program("page_faults"), count // 10 if tool == "perf-trace" else count]
+    results = bench.interleave(bench.tools("none", "llmtrace", "perf-record", "perf-trace"), command, printed)
+    ours = added(results, "llmtrace")
+    totals = re.findall(r"fault_totals .*", subprocess.run(
+        [os.path.join(BUILD, "llmtrace-report"), "dump", bench.trace], capture_output=True,
+        check=True).stdout.decode(errors="replace"))
+    lost = re.search(r"lost_count=(\d+)", totals[-1])[1] if totals else "no"
+    table.add("page fault with address and stall time", "<= 2500 ns", shown(ours) + f", {lost} samples lost",
+              f"native {shown(results['none']['wall_ns'])}; {peers(results)}", ours <= 2500)
+
+
 def report_speed(bench, event_count, rounds):
     """@return events a second of the text report on bench.trace, as heaptrack_print writes text"""
     times = []
@@ -247,7 +263,8 @@ def own_share_in_decode(bench):
 
 
 CASES = {"heap": bench_heap, "threads-heap": bench_threads_heap, "threads": bench_thread_churn,
-         "start": bench_start, "reads": bench_reads, "json": bench_json, "engine": bench_engine}
+         "start": bench_start, "reads": bench_reads, "faults": bench_faults, "json": bench_json,
+         "engine": bench_engine}
 
 
 def main():

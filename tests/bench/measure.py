@@ -54,6 +54,7 @@ class Bench:
         self.shim = os.path.join(build, "libllmtrace.so")
         self.has_heaptrack = shutil.which("heaptrack") is not None
         self.has_strace = shutil.which("strace") is not None
+        self.has_perf = shutil.which("perf") is not None
 
     def close(self):
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -69,10 +70,12 @@ class Bench:
         """The asked tools that are installed."""
         return [name for name in names
                 if not (name.startswith("heaptrack") and not self.has_heaptrack)
-                and not (name == "strace" and not self.has_strace)]
+                and not (name == "strace" and not self.has_strace)
+                and not (name.startswith("perf") and not self.has_perf)]
 
     def run(self, tool, command, env=None):
-        """One run under a tool: none, llmtrace, heaptrack-raw, heaptrack, strace. CPU time is that of
+        """One run under a tool: none, llmtrace, heaptrack-raw, heaptrack, perf-record,
+        perf-trace, strace. CPU time is that of
         all processes that took part."""
         command = [str(word) for word in command]
         full_env = dict(os.environ, **(env or {}))
@@ -81,6 +84,12 @@ class Bench:
         elif tool.startswith("heaptrack"):
             raw = ["--raw"] if tool == "heaptrack-raw" else []
             command = ["heaptrack", *raw, "-o", os.path.join(self.scratch, "heaptrack"), *command]
+        elif tool == "perf-record":
+            command = ["perf", "record", "-q", "-e", "page-faults", "-c1", "-d", "-o",
+                       os.path.join(self.scratch, "perf.data"), *command]
+        elif tool == "perf-trace":
+            command = ["perf", "trace", "-F", "all", "--no-syscalls", "-o",
+                       os.path.join(self.scratch, "perf.txt"), *command]
         elif tool == "strace":
             command = ["strace", "-f", "-o", "/dev/null", *command]
         before, start = children_cpu_s(), time.monotonic()
