@@ -145,6 +145,14 @@ static void cover_own(const struct analysis_context *context, struct report *rep
 	report_add_coverage(report, "page faults of llmtrace", own, 0, false, "getrusage", note);
 }
 
+/* Then the threads that did not live to get a ring are not in the kernel's totals either. */
+static bool is_by_thread(const struct analysis_context *context)
+{
+	const char *method = trace_meta(context->trace, "fault_method");
+
+	return method && !strcmp(method, "perf rings for each thread");
+}
+
 static void cover_all(const struct analysis_context *context, struct report *report)
 {
 	const struct model *model = context->model;
@@ -155,9 +163,10 @@ static void cover_all(const struct analysis_context *context, struct report *rep
 
 	if (!is_known)
 		return;
-	snprintf(note, sizeof(note), "%s not visible: in kernel mode, outside of these calls%s",
+	snprintf(note, sizeof(note), "%s not visible: in kernel mode, outside of these calls%s%s",
 		 units_count(text, total > seen ? (double)(total - seen) : 0),
-		 model->faults.has_totals ? "" : ", or in user mode");
+		 model->faults.has_totals ? "" : ", or in user mode",
+		 is_by_thread(context) ? ", or in threads that ended within 20 ms" : "");
 	report_add_coverage(report, "page faults", seen, total, true,
 			    "the three above, of the kernel's count for the process", note);
 }

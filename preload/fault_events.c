@@ -152,17 +152,28 @@ static enum fault_method open_all(void)
 }
 
 /* ---- counters ---- */
+/* Word by word: the reader looks afterwards whether all of them belong together. */
+static void copy_counts(struct fault_counts *to, const struct fault_counts *from)
+{
+	uint64_t *out = (uint64_t *)to;
+	const uint64_t *in = (const uint64_t *)from;
+
+	_Static_assert(sizeof(*to) % sizeof(*out) == 0, "words of 64 bits alone");
+	for (unsigned i = 0; i < sizeof(*to) / sizeof(*out); i++)
+		__atomic_store_n(&out[i], __atomic_load_n(&in[i], __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+}
+
 static void count(void)
 {
 	struct fault_counts sum = ended;
 
 	sum.own_minor_count = hook_faults_now().minor_count;
-
 	for (uint32_t i = 0; i < ring_count; i++)
 		if (rings[i].state == FAULT_RING_LIVE)
 			fault_add_counts(&sum, &rings[i]);
 	__atomic_add_fetch(&counts_lock, 1, __ATOMIC_ACQ_REL);
-	counts = sum;
+	copy_counts(&counts, &sum);
 	__atomic_add_fetch(&counts_lock, 1, __ATOMIC_RELEASE);
 }
 
@@ -173,7 +184,7 @@ struct fault_counts fault_events_counts(void)
 
 	do {
 		before = __atomic_load_n(&counts_lock, __ATOMIC_ACQUIRE);
-		copy = counts;
+		copy_counts(&copy, &counts);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		after = __atomic_load_n(&counts_lock, __ATOMIC_RELAXED);
 	} while (before != after || before % 2);
