@@ -18,7 +18,8 @@ ROWS = [
     Row("namespaces", "bash $SCRIPTS/namespaces.sh", needs=("busybox", "setpriv", "unshare")),
     Row("credentials", "bash $SCRIPTS/credentials.sh", needs=("setpriv", "nsenter"),
         broken="the shim's threads take part in setuid and make a process one of several threads"),
-    Row("debuggers", "bash $SCRIPTS/debuggers.sh", needs=("gdb", "strace"), ignore=("program",)),
+    Row("debuggers", "bash $SCRIPTS/debuggers.sh", needs=("gdb", "strace"), ignore=("program",),
+        normalise=((r"kill: \([0-9]+\)", "kill: (PID)"),)),
     Row("fork_pool", "python3 $SCRIPTS/fork_pool.py arrays", needs=("python3",), quick=True),
     *(Row("multiprocessing_" + how, f"python3 $SCRIPTS/fork_pool.py {how}", needs=("python3",))
       for how in ("fork", "spawn", "forkserver")),
